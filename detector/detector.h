@@ -1,0 +1,124 @@
+/* The reference detector: Mask R-CNN (He et al., ICCV 2017) with FPN (Lin et al., CVPR 2017), with
+ * torchvision's semantics and parameter names. This is the library's one public header.
+ *
+ * The way of the data: det_model_create plans all memory; det_model_load_batch takes images and
+ * ground truth; det_model_forward_backward computes the five losses and every gradient;
+ * det_model_step clips and updates; det_model_infer gives detections. */
+#ifndef DET_DETECTOR_H
+#define DET_DETECTOR_H
+
+#include "detector/backend/backend.h"
+#include "detector/base/status.h"
+#include "detector/training/dataset.h"
+#include "detector/training/training_config.h"
+
+struct det_model; /* opaque */
+
+struct det_model_options {
+    const struct det_config *config; /* read at creation only */
+    int n_classes;                   /* K, background not counted */
+    int canvas_h, canvas_w;          /* multiples of 32 */
+    int max_objects;                 /* most ground-truth rows of one image */
+    int batch_size;                  /* most images of one training pass */
+    int infer_batch_size;            /* most images of one inference pass */
+};
+
+/* Plan and take all memory on dev (which must outlive the model), parameters initialised as in
+ * torchvision from config->seed. *out is owned by the caller. */
+enum det_code det_model_create(struct det_device *dev, const struct det_model_options *options,
+                               struct det_model **out, struct det_error *err);
+void det_model_destroy(struct det_model *model);
+size_t det_model_memory(const struct det_model *model); /* bytes planned on the device */
+
+/* ---- parameters (torchvision's state_dict names and shapes) ---- */
+struct det_parameter {
+    const char *name;
+    int n_dims;
+    int dims[4];
+    size_t size;     /* elements */
+    int trainable;   /* 0: a buffer (running statistics) or a frozen weight */
+    int buffer;      /* 1: running statistics */
+    float *value;    /* device; owned by the model */
+    float *grad;     /* device; NULL unless trainable */
+    float *state1, *state2; /* optimiser state; state2 NULL for SGD */
+};
+size_t det_model_parameter_count(const struct det_model *model);
+struct det_parameter *det_model_parameter(struct det_model *model, size_t i);
+struct det_parameter *det_model_find(struct det_model *model, const char *name); /* or NULL */
+uint64_t det_model_hash(struct det_model *model); /* of all values' bits, in order */
+int det_model_all_finite(struct det_model *model);
+
+/* ---- training ---- */
+struct det_losses {
+    double rpn_cls, rpn_bbox, cls, bbox, mask, total;
+};
+
+struct det_step_stats {
+    struct det_losses losses;
+    struct det_cls_stats rpn, roi;
+    int objects;         /* ground-truth rows of the step */
+    int proposals;       /* of all images */
+    int not_finite;      /* dropped boxes or scores */
+    double grad_norm;    /* before clipping */
+    int clipped;
+    int skipped;         /* the loss scaler found an overflow: nothing was updated */
+    double loss_scale;
+    double lr;
+};
+
+/* One pass: n samples (canvas images; crowd rows are left out) to losses and gradients, which are
+ * added to the parameters' grad, times 1 / accumulate. `step` keys the samplers. Fills losses,
+ * rpn, roi, objects, proposals, not_finite of *stats. */
+enum det_code det_model_forward_backward(struct det_model *model, const struct det_sample *samples,
+                                         int n, uint32_t step, double gradient_weight,
+                                         struct det_step_stats *stats, struct det_error *err);
+void det_model_zero_grad(struct det_model *model);
+/* Unscale, norm, clip, update with the learning rate of `step` (0-based); fills grad_norm, clipped,
+ * skipped, loss_scale, lr. DET_NOT_FINITE where the norm is not finite (fp32: no update made). */
+enum det_code det_model_update(struct det_model *model, int64_t step, struct det_step_stats *stats,
+                               struct det_error *err);
+/* The learning rate of optimiser step `step`. */
+double det_learning_rate(const struct det_config *config, int64_t step);
+
+/* ---- inference ---- */
+struct det_detection {
+    float box[4]; /* canvas pixels */
+    float score;
+    int label;    /* 1..K */
+};
+struct det_image_detections { /* owned by the caller; room as det_model_options says */
+    int n;
+    struct det_detection *at; /* [infer.detections_per_image], best score first */
+    float *mask_logits;       /* [detections, 28, 28] logits of each one's class; NULL: no masks */
+};
+struct det_infer_stats {
+    int not_finite;
+    float max_objectness, max_score; /* over proposals; over RoIs' foreground classes */
+    int64_t rpn_foreground, rpn_background; /* anchors with objectness >= 0.5, and below */
+    int64_t roi_foreground, roi_background; /* RoIs by arg-max */
+};
+enum det_code det_model_infer(struct det_model *model, const struct det_sample *samples, int n,
+                              struct det_image_detections *out, struct det_infer_stats *stats,
+                              struct det_error *err);
+/* Proposals of image i of the last pass: [count, 4] into boxes (room for post_nms); returns count. */
+int det_model_proposals(struct det_model *model, int i, float (*boxes)[4], float *scores);
+
+/* The intermediate results of the last training pass, for comparison with the oracle: a name
+ * ("rpn_logits", "rpn_deltas", "roi_logits", "roi_deltas", "roi_boxes", "roi_labels",
+ * "roi_matched", "rpn_sampled", ...) to device memory. NULL for an unknown name. */
+struct det_tap {
+    const void *data;
+    enum { DET_TAP_FLOAT, DET_TAP_INT32, DET_TAP_INT8 } type;
+    int rows, columns;
+};
+int det_model_tap(struct det_model *model, const char *name, struct det_tap *out);
+
+/* ---- checkpoints (safetensors, torchvision's names; optimiser state under "optimizer.*") ---- */
+enum det_code det_checkpoint_save(struct det_model *model, const char *path, int64_t step,
+                                  struct det_error *err);
+/* Strict: every tensor present with its shape, none superfluous; nothing is changed on failure.
+ * with_optimizer: also the optimiser's state and the step (a file without them is DET_INVALID). */
+enum det_code det_checkpoint_load(struct det_model *model, const char *path, int with_optimizer,
+                                  int64_t *step, struct det_error *err);
+
+#endif
