@@ -1,0 +1,23 @@
+/* The program's commands, listed once: `X(function, "name", "summary")`, in the order of --help.
+ *
+ * Each lives in harness/cmd_<name>.c as cmd_<function>. It parses its own options (argp, argv[0] is
+ * "detcheck <name>"), prints results on stdout and returns an exit status (exit_status.h); where
+ * that is not 0 or 1, err holds the line for stderr. */
+#ifndef HARNESS_COMMANDS_H
+#define HARNESS_COMMANDS_H
+
+#include "detector/base/status.h"
+
+#define COMMANDS(X) X(config, "config", "print the resolved configuration, or every key and its meaning")
+
+struct command {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv, struct det_error *err);
+};
+
+#define DECLARE_COMMAND(function, name, summary)                                                   \
+    int cmd_##function(int argc, char **argv, struct det_error *err);
+COMMANDS(DECLARE_COMMAND)
+#undef DECLARE_COMMAND
+
+#endif
