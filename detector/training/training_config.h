@@ -88,9 +88,13 @@ void det_config_defaults(struct det_config *config);
 enum det_code det_config_set(struct det_config *config, const char *name, const char *value,
                              struct det_error *err);
 
-/* Set the model.* keys to those of config->model_preset (nothing for custom). Called when the
- * preset is chosen, before single model.* keys are set over it. */
+/* Set the preset's keys (most of model.*, and the sampler's and proposals' counts under rpn.* and
+ * roi.*) to those of config->model_preset; nothing for custom. Called when the preset is chosen,
+ * before single keys are set over it. */
 void det_config_apply_preset(struct det_config *config);
+
+/* Whether a preset sets this key. */
+int det_config_is_preset_key(const struct det_config_key *key);
 
 /* What single keys cannot say: contradictions between keys (sum with an avg_factor, warm-up longer
  * than the run, ...). */
