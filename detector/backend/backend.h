@@ -214,7 +214,9 @@ struct det_cls_loss {  /* both classification losses */
 
 struct det_box_loss {
     float beta;            /* smooth L1; 0 = L1 */
-    enum det_avg_factor avg_factor; /* SAMPLED (RPN: sampled anchors; RoI: all RoIs) or FIXED */
+    enum det_reduction reduction;   /* MEAN (divided by avg_factor) or SUM */
+    enum det_avg_factor avg_factor; /* SAMPLED (RPN: sampled anchors; RoI: all live RoIs), POSITIVES,
+                                       ALL or FIXED */
     double fixed_factor;
     float loss_scale;
 };

@@ -1,0 +1,108 @@
+/* The model's inside, shared by the files that create it, train it and infer with it. Nobody outside
+ * detector/ includes this. */
+#ifndef DET_MODEL_MODEL_H
+#define DET_MODEL_MODEL_H
+
+#include "detector/detector.h"
+#include "detector/model/buffers.h"
+#include "detector/model/net.h"
+#include "detector/model/parameters.h"
+#include "detector/model/parts.h"
+#include "detector/training/loss_scaler.h"
+
+#define DET_ROI_LEVELS 4  /* RoIs are pooled from the four finest maps */
+#define DET_BOX_CELLS 7   /* RoIAlign's output for the box head */
+#define DET_MASK_CELLS 14 /* and for the mask head */
+#define DET_MASK_SIZE 28  /* predicted masks */
+
+struct det_model_limits { /* rows planned for */
+    int train_images, infer_images, images; /* the last: the larger of the two */
+    int max_objects;                        /* of one image */
+    int proposals;                          /* of one image, training or inference */
+    int train_rois, rois;                   /* of a batch: training; the larger of both */
+    int train_masks, masks;
+    int detections;                         /* of one image */
+};
+
+struct det_model_device { /* device memory, planned in model_buffers.c */
+    float *anchors;       /* [A, 4] */
+    float *logits;        /* [images, A] objectness, rows in anchor order */
+    float *deltas;        /* [images, A, 4] */
+    float *dlogits, *ddeltas;
+    int64_t *image_ids;
+    float *image_heights, *image_widths;
+    float *truth_boxes;
+    int32_t *truth_labels, *truth_first;
+    uint8_t *truth_masks;
+    struct det_rpn_sampled rpn_sampled;
+    struct det_proposals proposals;
+    struct det_rois rois, mask_rois;
+    int32_t *mask_index;
+    float *mask_targets;
+    struct det_detections detections;
+    double *losses;       /* [5] in the order of struct det_losses */
+    struct det_cls_stats *rpn_stats, *roi_stats;
+    double *sum;          /* squared gradient norm */
+    int32_t *flag;        /* something is not finite */
+};
+
+struct det_model_host { /* staging, owned (malloc) */
+    int64_t *image_ids;
+    float *image_heights, *image_widths;
+    float *truth_boxes;
+    int32_t *truth_labels, *truth_first;
+    void *block;
+};
+
+struct det_model {
+    struct det_device *dev;
+    struct det_config config;
+    int n_classes; /* K */
+    int canvas_h, canvas_w;
+    struct det_model_limits max;
+
+    struct det_parameters params;
+    struct det_net trunk; /* ResNet, FPN, RPN head */
+    struct det_net box_head, mask_head;
+    int images;           /* trunk's input */
+    int levels[DET_MAX_LEVELS], rpn_logits[DET_MAX_LEVELS], rpn_deltas[DET_MAX_LEVELS];
+    int box_features, box_logits, box_deltas;
+    int mask_features, mask_logits;
+
+    int n_anchors;
+    int level_first[DET_MAX_LEVELS + 1];
+    struct det_model_device d;
+    struct det_model_host h;
+    struct det_buffers buffers;
+    struct det_loss_scaler scaler;
+    int64_t updates;      /* optimiser steps made: AdamW's bias correction */
+    int last_images;      /* of the last pass */
+};
+
+/* What the operations are told, from the configuration. */
+struct det_rpn_assign det_model_rpn_assign(const struct det_model *m);
+struct det_proposal_filter det_model_proposal_filter(const struct det_model *m, int training);
+struct det_roi_assign det_model_roi_assign(const struct det_model *m);
+struct det_detect det_model_detect(const struct det_model *m);
+struct det_cls_loss det_model_rpn_cls_loss(const struct det_model *m, double loss_scale);
+struct det_cls_loss det_model_roi_cls_loss(const struct det_model *m, double loss_scale);
+struct det_roi_align det_model_roi_align(const struct det_model *m, int output_size, int max_rois,
+                                         const int32_t *count);
+
+/* Device buffers and host staging: plan and take, release. */
+enum det_code det_model_take_buffers(struct det_model *m, struct det_error *err);
+void det_model_release_buffers(struct det_model *m);
+
+/* Copy n samples to the device: normalised images, ids and sizes, ground truth without crowds. */
+enum det_code det_model_load_batch(struct det_model *m, const struct det_sample *samples, int n,
+                                   int with_truth, struct det_error *err);
+
+/* Backbone, FPN, RPN head, rows gathered: what training and inference share. */
+void det_model_trunk_forward(struct det_model *m, int n);
+/* RoI features of the box or mask head, and their gradients back onto the pyramid. */
+void det_model_pool_rois(struct det_model *m, const struct det_roi_align *p,
+                         const struct det_rois *rois, float *features);
+void det_model_pool_rois_backward(struct det_model *m, const struct det_roi_align *p,
+                                  const struct det_rois *rois, const float *dfeatures);
+
+#endif

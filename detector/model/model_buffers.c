@@ -1,0 +1,108 @@
+/* The model's device memory beside its nets, and the host memory that batches are packed in. */
+#include "detector/model/model.h"
+
+#include <stdlib.h>
+
+#define WANT(field, count) \
+    det_buffers_want(&m->buffers, (void **)&(field), (size_t)(count), sizeof *(field))
+
+static void want_rpn(struct det_model *m)
+{
+    size_t anchors = (size_t)m->n_anchors * (size_t)m->max.images;
+    WANT(m->d.anchors, 4 * m->n_anchors);
+    WANT(m->d.logits, anchors);
+    WANT(m->d.deltas, 4 * anchors);
+    WANT(m->d.dlogits, anchors);
+    WANT(m->d.ddeltas, 4 * anchors);
+    WANT(m->d.rpn_sampled.labels, anchors);
+    WANT(m->d.rpn_sampled.targets, 4 * anchors);
+    WANT(m->d.rpn_sampled.n_positive, m->max.images);
+    WANT(m->d.rpn_sampled.n_negative, m->max.images);
+    WANT(m->d.rpn_sampled.n_candidates, 2 * m->max.images);
+    size_t proposals = (size_t)m->max.proposals * (size_t)m->max.images;
+    WANT(m->d.proposals.boxes, 4 * proposals);
+    WANT(m->d.proposals.scores, proposals);
+    WANT(m->d.proposals.count, m->max.images);
+    WANT(m->d.proposals.n_not_finite, 1);
+    m->d.proposals.max_per_image = m->max.proposals;
+}
+
+static void want_rois(struct det_model *m, struct det_rois *rois, int max)
+{
+    rois->max_rois = max;
+    WANT(rois->count, 1);
+    WANT(rois->boxes, 4 * (size_t)max);
+    WANT(rois->image, max);
+    WANT(rois->level, max);
+    WANT(rois->labels, max);
+    WANT(rois->matched, max);
+    WANT(rois->targets, 4 * (size_t)max);
+    WANT(rois->index, max);
+    WANT(rois->n_positive, 1);
+}
+
+static void want_batch(struct det_model *m)
+{
+    size_t objects = (size_t)m->max.max_objects * (size_t)m->max.train_images;
+    WANT(m->d.image_ids, m->max.images);
+    WANT(m->d.image_heights, m->max.images);
+    WANT(m->d.image_widths, m->max.images);
+    WANT(m->d.truth_boxes, 4 * objects);
+    WANT(m->d.truth_labels, objects);
+    WANT(m->d.truth_first, m->max.images + 1);
+    if (m->config.mask_enabled)
+        WANT(m->d.truth_masks, objects * (size_t)m->canvas_h * (size_t)m->canvas_w);
+}
+
+static void want_results(struct det_model *m)
+{
+    size_t detections = (size_t)m->max.detections * (size_t)m->max.infer_images;
+    WANT(m->d.mask_index, m->max.rois);
+    WANT(m->d.mask_targets, (size_t)m->max.train_masks * DET_MASK_SIZE * DET_MASK_SIZE);
+    WANT(m->d.detections.boxes, 4 * detections);
+    WANT(m->d.detections.scores, detections);
+    WANT(m->d.detections.labels, detections);
+    WANT(m->d.detections.count, m->max.infer_images);
+    WANT(m->d.detections.n_not_finite, 1);
+    m->d.detections.max_per_image = m->max.detections;
+    WANT(m->d.losses, 5);
+    WANT(m->d.rpn_stats, 1);
+    WANT(m->d.roi_stats, 1);
+    WANT(m->d.sum, 1);
+    WANT(m->d.flag, 1);
+}
+
+static enum det_code take_host(struct det_model *m, struct det_error *err)
+{
+    size_t images = (size_t)m->max.images;
+    size_t objects = (size_t)m->max.max_objects * (size_t)m->max.train_images;
+    size_t bytes = images * (sizeof(int64_t) + 2 * sizeof(float) + sizeof(int32_t)) +
+                   sizeof(int32_t) + objects * (4 * sizeof(float) + sizeof(int32_t));
+    m->h.block = calloc(1, bytes);
+    if (!m->h.block)
+        return det_fail(err, DET_NO_MEMORY, "batch staging: %zu bytes", bytes);
+    m->h.image_ids = m->h.block;
+    m->h.image_heights = (float *)(m->h.image_ids + images);
+    m->h.image_widths = m->h.image_heights + images;
+    m->h.truth_boxes = m->h.image_widths + images;
+    m->h.truth_labels = (int32_t *)(m->h.truth_boxes + 4 * objects);
+    m->h.truth_first = m->h.truth_labels + objects;
+    return DET_OK;
+}
+
+enum det_code det_model_take_buffers(struct det_model *m, struct det_error *err)
+{
+    want_rpn(m);
+    want_rois(m, &m->d.rois, m->max.rois);
+    want_rois(m, &m->d.mask_rois, m->max.masks);
+    want_batch(m);
+    want_results(m);
+    enum det_code code = det_buffers_take(&m->buffers, m->dev, "proposals and targets", err);
+    return code == DET_OK ? take_host(m, err) : code;
+}
+
+void det_model_release_buffers(struct det_model *m)
+{
+    det_buffers_release(&m->buffers, m->dev);
+    free(m->h.block);
+}

@@ -1,0 +1,172 @@
+/* One training pass: images and ground truth to five losses and every gradient.
+ *
+ * Proposals are constants to the RoI heads: no gradient flows through box coordinates (torchvision
+ * detaches them too; Ren et al., NIPS 2015, "approximate joint training"). */
+#include "detector/model/model.h"
+
+#include <stddef.h>
+
+enum loss_index { LOSS_RPN_CLS, LOSS_RPN_BBOX, LOSS_CLS, LOSS_BBOX, LOSS_MASK };
+
+static struct det_truth truth_of(const struct det_model *m)
+{
+    return (struct det_truth){.boxes = m->d.truth_boxes,
+                              .labels = m->d.truth_labels,
+                              .masks = m->d.truth_masks,
+                              .first = m->d.truth_first,
+                              .mask_h = m->canvas_h,
+                              .mask_w = m->canvas_w};
+}
+
+static struct det_images images_of(const struct det_model *m, int n)
+{
+    return (struct det_images){.n = n,
+                               .ids = m->d.image_ids,
+                               .heights = m->d.image_heights,
+                               .widths = m->d.image_widths};
+}
+
+static struct det_box_loss box_loss(double beta, enum det_avg_factor avg_factor, double loss_scale)
+{
+    return (struct det_box_loss){
+        .beta = (float)beta, .avg_factor = avg_factor, .loss_scale = (float)loss_scale};
+}
+
+/* Anchors assigned and sampled; loss_rpn_cls, loss_rpn_bbox and their gradients as anchor rows. */
+static void rpn_losses(struct det_model *m, const struct det_images *images,
+                       const struct det_truth *truth, uint32_t step, double scale)
+{
+    const struct det_backend *ops = m->dev->ops;
+    struct det_rpn_assign assign = det_model_rpn_assign(m);
+    struct det_cls_loss cls = det_model_rpn_cls_loss(m, scale);
+    struct det_box_loss box = box_loss(m->config.rpn_smooth_l1_beta, cls.avg_factor, scale);
+    box.reduction = cls.reduction;
+    int rows = images->n * m->n_anchors;
+    ops->rpn_assign(m->dev, &assign, m->d.anchors, images, truth, step, &m->d.rpn_sampled);
+    ops->rpn_cls_loss(m->dev, &cls, rows, m->d.logits, m->d.rpn_sampled.labels,
+                      m->d.losses + LOSS_RPN_CLS, m->d.dlogits, m->d.rpn_stats);
+    ops->rpn_box_loss(m->dev, &box, rows, m->d.deltas, m->d.rpn_sampled.targets,
+                      m->d.rpn_sampled.labels, m->d.losses + LOSS_RPN_BBOX, m->d.ddeltas);
+}
+
+/* The RoI head's forward, losses and backward, down to the pyramid's gradients. */
+static void box_losses(struct det_model *m, double scale)
+{
+    const struct det_backend *ops = m->dev->ops;
+    const struct det_rois *rois = &m->d.rois;
+    struct det_roi_align pool =
+        det_model_roi_align(m, DET_BOX_CELLS, m->max.train_rois, rois->count);
+    struct net_tensor *features = &m->box_head.tensors[m->box_features];
+    struct net_tensor *logits = &m->box_head.tensors[m->box_logits];
+    struct net_tensor *deltas = &m->box_head.tensors[m->box_deltas];
+    struct det_cls_loss cls = det_model_roi_cls_loss(m, scale);
+    struct det_box_loss box = box_loss(m->config.roi_smooth_l1_beta, DET_AVG_SAMPLED, scale);
+
+    det_model_pool_rois(m, &pool, rois, features->value);
+    net_forward(&m->box_head, m->dev, m->max.train_rois);
+    ops->roi_cls_loss(m->dev, &cls, m->max.train_rois, m->n_classes + 1, rois->count, logits->value,
+                      rois->labels, m->d.losses + LOSS_CLS, logits->grad, m->d.roi_stats);
+    ops->roi_box_loss(m->dev, &box, m->max.train_rois, m->n_classes + 1, rois->count, deltas->value,
+                      rois->targets, rois->labels, m->d.losses + LOSS_BBOX, deltas->grad);
+    net_backward(&m->box_head, m->dev, m->max.train_rois);
+    det_model_pool_rois_backward(m, &pool, rois, features->grad);
+}
+
+/* The mask head sees the positive RoIs only; without any its loss and gradients are exactly 0. */
+static void mask_losses(struct det_model *m, const struct det_truth *truth, double scale)
+{
+    const struct det_backend *ops = m->dev->ops;
+    struct det_rois *rois = &m->d.mask_rois;
+    struct det_roi_align pool =
+        det_model_roi_align(m, DET_MASK_CELLS, m->max.train_masks, rois->count);
+    struct net_tensor *features = &m->mask_head.tensors[m->mask_features];
+    struct net_tensor *logits = &m->mask_head.tensors[m->mask_logits];
+
+    ops->mask_select(m->dev, &m->d.rois, m->d.mask_index, rois->count, rois);
+    det_model_pool_rois(m, &pool, rois, features->value);
+    net_forward(&m->mask_head, m->dev, m->max.train_masks);
+    ops->mask_targets(m->dev, rois, truth, DET_MASK_SIZE, m->d.mask_targets);
+    ops->mask_loss(m->dev, (float)scale, m->max.train_masks, m->n_classes + 1, DET_MASK_SIZE,
+                   rois->count, logits->value, m->d.mask_targets, rois->labels,
+                   m->d.losses + LOSS_MASK, logits->grad);
+    net_backward(&m->mask_head, m->dev, m->max.train_masks);
+    det_model_pool_rois_backward(m, &pool, rois, features->grad);
+}
+
+/* The RPN's gradients go back into its head's outputs, then through the whole trunk. */
+static void trunk_backward(struct det_model *m, int n)
+{
+    const struct det_backend *ops = m->dev->ops;
+    int ratios = m->config.model_aspect_ratios.n;
+    for (int l = 0; l < DET_MAX_LEVELS; l++) {
+        const struct net_tensor *logits = &m->trunk.tensors[m->rpn_logits[l]];
+        const struct net_tensor *deltas = &m->trunk.tensors[m->rpn_deltas[l]];
+        ops->rpn_scatter(m->dev, n, ratios, 1, logits->h, logits->w, m->n_anchors,
+                         m->level_first[l], m->d.dlogits, logits->grad);
+        ops->rpn_scatter(m->dev, n, ratios, 4, deltas->h, deltas->w, m->n_anchors,
+                         m->level_first[l], m->d.ddeltas, deltas->grad);
+    }
+    net_backward(&m->trunk, m->dev, n);
+}
+
+static void propose_and_assign(struct det_model *m, const struct det_images *images,
+                               const struct det_truth *truth, uint32_t step)
+{
+    const struct det_backend *ops = m->dev->ops;
+    struct det_proposal_filter filter = det_model_proposal_filter(m, 1);
+    struct det_roi_assign assign = det_model_roi_assign(m);
+    ops->rpn_propose(m->dev, &filter, m->d.anchors, images, m->d.logits, m->d.deltas,
+                     &m->d.proposals);
+    ops->roi_assign(m->dev, &assign, &m->d.proposals, images, truth, step, &m->d.rois);
+}
+
+static void read_results(struct det_model *m, int n, struct det_step_stats *stats)
+{
+    const struct det_backend *ops = m->dev->ops;
+    double losses[5];
+    int32_t not_finite;
+    ops->download(m->dev, losses, m->d.losses, sizeof losses);
+    ops->download(m->dev, &stats->rpn, m->d.rpn_stats, sizeof stats->rpn);
+    ops->download(m->dev, &stats->roi, m->d.roi_stats, sizeof stats->roi);
+    ops->download(m->dev, &not_finite, m->d.proposals.n_not_finite, sizeof not_finite);
+    stats->not_finite = not_finite;
+    stats->losses = (struct det_losses){.rpn_cls = losses[LOSS_RPN_CLS],
+                                        .rpn_bbox = losses[LOSS_RPN_BBOX],
+                                        .cls = losses[LOSS_CLS],
+                                        .bbox = losses[LOSS_BBOX],
+                                        .mask = losses[LOSS_MASK]};
+    stats->losses.total = losses[0] + losses[1] + losses[2] + losses[3] + losses[4];
+    stats->objects = m->h.truth_first[n];
+    stats->proposals = 0;
+    for (int i = 0; i < n; i++) {
+        int32_t count;
+        ops->download(m->dev, &count, m->d.proposals.count + i, sizeof count);
+        stats->proposals += count;
+    }
+}
+
+enum det_code det_model_forward_backward(struct det_model *m, const struct det_sample *samples,
+                                         int n, uint32_t step, double gradient_weight,
+                                         struct det_step_stats *stats, struct det_error *err)
+{
+    enum det_code code = det_model_load_batch(m, samples, n, 1, err);
+    if (code != DET_OK)
+        return code;
+    const struct det_backend *ops = m->dev->ops;
+    struct det_images images = images_of(m, n);
+    struct det_truth truth = truth_of(m);
+    double scale = gradient_weight * m->scaler.scale;
+    ops->zero(m->dev, m->d.losses, 5 * sizeof *m->d.losses);
+    det_model_trunk_forward(m, n);
+    rpn_losses(m, &images, &truth, step, scale);
+    propose_and_assign(m, &images, &truth, step);
+    net_zero_external(&m->trunk, m->dev);
+    box_losses(m, scale);
+    if (m->config.mask_enabled)
+        mask_losses(m, &truth, scale);
+    trunk_backward(m, n);
+    code = ops->synchronize(m->dev, err);
+    if (code == DET_OK)
+        read_results(m, n, stats);
+    return code;
+}
