@@ -202,7 +202,7 @@ enum det_cls_loss_kind { DET_CLS_PLAIN, DET_CLS_FOCAL, DET_CLS_OHEM };
 
 struct det_cls_loss {  /* both classification losses */
     enum det_cls_loss_kind kind;
-    float pos_weight;
+    float pos_weight;      /* weight of a foreground row, in every kind */
     enum det_reduction reduction;
     enum det_avg_factor avg_factor;
     double fixed_factor;
@@ -216,7 +216,7 @@ struct det_box_loss {
     float beta;            /* smooth L1; 0 = L1 */
     enum det_reduction reduction;   /* MEAN (divided by avg_factor) or SUM */
     enum det_avg_factor avg_factor; /* SAMPLED (RPN: sampled anchors; RoI: all live RoIs), POSITIVES,
-                                       ALL or FIXED */
+                                       ALL or FIXED; WEIGHTS means SAMPLED: rows have no weights */
     double fixed_factor;
     float loss_scale;
 };
@@ -238,9 +238,9 @@ enum det_optimizer_kind { DET_SGD, DET_ADAMW };
 
 struct det_update {  /* one parameter tensor's update, PyTorch semantics */
     enum det_optimizer_kind kind;
-    float lr, momentum, weight_decay;
-    float beta1, beta2, eps;
-    int64_t step; /* 1 for the first update: AdamW's bias correction, SGD's first momentum */
+    double lr, momentum, weight_decay; /* double: 1 - beta2 and the like are taken before rounding */
+    double beta1, beta2, eps;
+    int64_t step; /* 1 for the first update made: AdamW's bias correction, SGD's first momentum */
 };
 
 /* ---- the table ---------------------------------------------------------------------------------- */

@@ -1,0 +1,109 @@
+#include "detector/losses/cls_loss.h"
+
+#include <math.h>
+
+static enum det_code check_average(enum det_reduction reduction, enum det_avg_factor factor,
+                                   double fixed, struct det_error *err)
+{
+    if (reduction == DET_REDUCTION_NONE)
+        return det_fail(err, DET_INVALID, "reduction: none gives no single loss to train on");
+    if (reduction != DET_REDUCTION_MEAN && reduction != DET_REDUCTION_SUM)
+        return det_fail(err, DET_INVALID, "reduction: %d is unknown", (int)reduction);
+    if ((unsigned)factor > DET_AVG_FIXED)
+        return det_fail(err, DET_INVALID, "avg_factor: %d is unknown", (int)factor);
+    if (reduction == DET_REDUCTION_SUM && factor != DET_AVG_ALL)
+        return det_fail(err, DET_INVALID,
+                        "reduction: a sum is not divided, so it takes no avg_factor but ALL");
+    if (factor == DET_AVG_FIXED && !(isfinite(fixed) && fixed > 0.0))
+        return det_fail(err, DET_INVALID, "fixed_factor: %g is not above 0", fixed);
+    return DET_OK;
+}
+
+static enum det_code check_loss_scale(float loss_scale, struct det_error *err)
+{
+    if (!(isfinite(loss_scale) && loss_scale > 0.0f))
+        return det_fail(err, DET_INVALID, "loss_scale: %g is not above 0", (double)loss_scale);
+    return DET_OK;
+}
+
+static enum det_code check_kind(const struct det_cls_loss *loss, struct det_error *err)
+{
+    if ((unsigned)loss->kind > DET_CLS_OHEM)
+        return det_fail(err, DET_INVALID, "kind: %d is unknown", (int)loss->kind);
+    if (!(isfinite(loss->pos_weight) && loss->pos_weight >= 0.0f))
+        return det_fail(err, DET_INVALID, "pos_weight: %g is not 0 or more",
+                        (double)loss->pos_weight);
+    if (loss->kind == DET_CLS_FOCAL && !(isfinite(loss->focal_gamma) && loss->focal_gamma >= 0.0f))
+        return det_fail(err, DET_INVALID, "focal_gamma: %g is not 0 or more",
+                        (double)loss->focal_gamma);
+    if (loss->kind == DET_CLS_FOCAL && !(loss->focal_alpha <= 1.0f))
+        return det_fail(err, DET_INVALID, "focal_alpha: %g is above 1", (double)loss->focal_alpha);
+    if (loss->kind == DET_CLS_OHEM && !(isfinite(loss->ohem_ratio) && loss->ohem_ratio >= 0.0f))
+        return det_fail(err, DET_INVALID, "ohem_ratio: %g is not 0 or more",
+                        (double)loss->ohem_ratio);
+    if (loss->kind == DET_CLS_OHEM && loss->ohem_min_positives < 0)
+        return det_fail(err, DET_INVALID, "ohem_min_positives: %d is below 0",
+                        loss->ohem_min_positives);
+    return DET_OK;
+}
+
+enum det_code det_cls_loss_check(const struct det_cls_loss *loss, struct det_error *err)
+{
+    enum det_code code = check_kind(loss, err);
+    if (code == DET_OK)
+        code = check_average(loss->reduction, loss->avg_factor, loss->fixed_factor, err);
+    return code == DET_OK ? check_loss_scale(loss->loss_scale, err) : code;
+}
+
+enum det_code det_box_loss_check(const struct det_box_loss *loss, struct det_error *err)
+{
+    if (!(isfinite(loss->beta) && loss->beta >= 0.0f))
+        return det_fail(err, DET_INVALID, "smooth L1 beta: %g is not 0 or more",
+                        (double)loss->beta);
+    enum det_code code =
+        check_average(loss->reduction, loss->avg_factor, loss->fixed_factor, err);
+    return code == DET_OK ? check_loss_scale(loss->loss_scale, err) : code;
+}
+
+size_t det_cls_loss_scratch(const struct det_cls_loss *loss, int rows)
+{
+    return loss->kind == DET_CLS_OHEM ? (size_t)rows * sizeof(uint32_t) : 0;
+}
+
+struct det_cls_weights det_cls_weights_of(const struct det_cls_loss *loss)
+{
+    struct det_cls_weights weights = {loss->pos_weight, 1.0f, 0.0f};
+    if (loss->kind != DET_CLS_FOCAL)
+        return weights;
+    weights.gamma = loss->focal_gamma;
+    if (loss->focal_alpha >= 0.0f) {
+        weights.positive *= loss->focal_alpha;
+        weights.negative = 1.0f - loss->focal_alpha;
+    }
+    return weights;
+}
+
+void det_cls_count(struct det_avg_counts *counts, const struct det_cls_weights *weights, int label)
+{
+    counts->sampled++;
+    counts->positives += label > 0;
+    counts->weights += (double)det_cls_weight(weights, label);
+}
+
+struct det_ohem det_cls_hard_negatives(const struct det_cls_loss *loss, const uint32_t *keys,
+                                       int negatives, int64_t positives)
+{
+    int64_t base = positives > loss->ohem_min_positives ? positives : loss->ohem_min_positives;
+    float wanted = floorf(loss->ohem_ratio * (float)base); /* in float: 0.7f * 10 is 7 */
+    return det_ohem_select(keys, negatives, wanted < (float)negatives ? (int)wanted : negatives);
+}
+
+void det_cls_stats_add(struct det_cls_stats *stats, int label, int predicted)
+{
+    stats->positives += label > 0;
+    stats->negatives += label == 0;
+    stats->positives_right += label > 0 && predicted == label;
+    stats->positives_missed += label > 0 && predicted == 0;
+    stats->predicted_positive += predicted > 0;
+    stats->rows_right += predicted == label;
+}

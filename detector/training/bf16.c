@@ -1,0 +1,27 @@
+#include "detector/training/bf16.h"
+
+#include "detector/backend/cpu.h"
+#include "detector/bodies/bf16.h"
+#include "detector/training/blocks.h"
+
+struct round_job {
+    size_t n;
+    const float *x;
+    float *y;
+};
+
+static void round_block(void *arg, int block, int worker)
+{
+    (void)worker;
+    const struct round_job *job = arg;
+    size_t begin = det_block_begin(block);
+    size_t end = begin + det_block_length(job->n, block);
+    for (size_t i = begin; i < end; i++)
+        job->y[i] = det_bf16(job->x[i]);
+}
+
+void det_round_bf16(struct det_device *dev, size_t n, const float *x, float *y)
+{
+    struct round_job job = {n, x, y};
+    det_pool_run(det_cpu_of(dev)->pool, det_block_count(n), round_block, &job);
+}
