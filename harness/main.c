@@ -4,7 +4,6 @@
 #include "harness/commands.h"
 #include "harness/exit_status.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +49,6 @@ static int run_command(const struct command *command, int argc, char **argv, str
     char name[64];
     snprintf(name, sizeof name, "detcheck %s", command->name);
     argv[0] = name;
-    argp_err_exit_status = STATUS_BAD_INPUT;
     return command->run(argc, argv, err);
 }
 

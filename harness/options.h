@@ -1,0 +1,15 @@
+/* Command-line options by argp, with errors of one line.
+ *
+ * argp_parse ends a bad command line with a message and a second and third line, "Try ... --help";
+ * here the message stands alone, as every other error of the program does. */
+#ifndef HARNESS_OPTIONS_H
+#define HARNESS_OPTIONS_H
+
+#include <argp.h>
+
+/* argp_parse(argp, argc, argv, 0, NULL, input). Ends the program by itself: with status 0 after
+ * --help, with STATUS_BAD_INPUT after a bad option. Returns only when all is well; parsers refuse
+ * values with argp_error. */
+void options_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+#endif
