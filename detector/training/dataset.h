@@ -38,7 +38,7 @@ void det_sample_release(struct det_sample *sample);
 
 struct det_dataset {
     const char *name;      /* for logs: "lookalike", "coco:train.json" */
-    int64_t size;          /* images; INT64_MAX: endless (a recipe's training split) */
+    int64_t size;          /* images; INT64_MAX: endless (a recipe) */
     int n_classes;         /* K, background not counted */
     const char *const *class_names; /* [K], class k's name at k - 1 */
     int canvas_h, canvas_w; /* every delivered image; multiples of 32 */
