@@ -3,6 +3,9 @@
 #ifndef DET_BACKEND_GEMM_H
 #define DET_BACKEND_GEMM_H
 
+/* To be called once before the first product; the CPU device's `open` does. */
+void det_gemm_use_one_thread(void);
+
 enum det_transpose { DET_NO_TRANSPOSE, DET_TRANSPOSE };
 
 /* C[m, n] = alpha op(A)[m, k] op(B)[k, n] + beta C, row-major, leading dimensions in elements.

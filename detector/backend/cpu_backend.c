@@ -1,0 +1,170 @@
+/* The CPU device, and the table of its operations. */
+#include "detector/backend/backend.h"
+#include "detector/backend/cpu.h"
+#include "detector/backend/gemm.h"
+#include "detector/base/arena.h"
+#include "detector/layers/add.h"
+#include "detector/layers/conv2d.h"
+#include "detector/layers/conv_transpose2d.h"
+#include "detector/layers/gather.h"
+#include "detector/layers/linear.h"
+#include "detector/layers/normalize.h"
+#include "detector/layers/norms.h"
+#include "detector/layers/pooling.h"
+#include "detector/layers/roi_align.h"
+#include "detector/layers/upsample.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* `count` blocks of *bytes each, after *bytes was rounded up to the alignment. */
+static enum det_code take(size_t *bytes, size_t count, const char *what, void **out,
+                          struct det_error *err)
+{
+    size_t asked = *bytes;
+    size_t rounded = asked ? asked : 1;
+    *out = NULL;
+    if (rounded <= SIZE_MAX / count - DET_ALIGNMENT) {
+        rounded = (rounded + DET_ALIGNMENT - 1) / DET_ALIGNMENT * DET_ALIGNMENT;
+        *out = aligned_alloc(DET_ALIGNMENT, rounded * count);
+    }
+    if (!*out)
+        return det_fail(err, DET_NO_MEMORY, "cpu: %s: %zu x %zu bytes asked for, not available",
+                        what, count, asked);
+    *bytes = rounded;
+    return DET_OK;
+}
+
+static void cpu_close(struct det_device *dev)
+{
+    if (!dev)
+        return;
+    struct det_cpu *cpu = det_cpu_of(dev);
+    det_pool_destroy(cpu->pool);
+    free(cpu->scratch);
+    free(cpu->shared);
+    free(cpu);
+}
+
+static enum det_code cpu_open(int threads, struct det_device **out, struct det_error *err)
+{
+    *out = NULL;
+    struct det_cpu *cpu = calloc(1, sizeof *cpu);
+    if (!cpu)
+        return det_fail(err, DET_NO_MEMORY, "cpu: device");
+    cpu->device.ops = det_cpu_backend();
+    enum det_code code = det_pool_create(threads, &cpu->pool, err);
+    if (code != DET_OK) {
+        free(cpu);
+        return code;
+    }
+    det_gemm_use_one_thread();
+    *out = &cpu->device;
+    return DET_OK;
+}
+
+static enum det_code cpu_alloc(struct det_device *dev, size_t bytes, const char *what, void **out,
+                               struct det_error *err)
+{
+    (void)dev;
+    enum det_code code = take(&bytes, 1, what, out, err);
+    if (code == DET_OK)
+        memset(*out, 0, bytes);
+    return code;
+}
+
+static void cpu_release(struct det_device *dev, void *block)
+{
+    (void)dev;
+    free(block);
+}
+
+static void cpu_copy(struct det_device *dev, void *to, const void *from, size_t bytes)
+{
+    (void)dev;
+    if (bytes)
+        memcpy(to, from, bytes);
+}
+
+static void cpu_zero(struct det_device *dev, void *block, size_t bytes)
+{
+    (void)dev;
+    if (bytes)
+        memset(block, 0, bytes);
+}
+
+static enum det_code cpu_synchronize(struct det_device *dev, struct det_error *err)
+{
+    (void)dev;
+    (void)err;
+    return DET_OK;
+}
+
+/* Replace a block by a larger one; contents are not kept. */
+static enum det_code grow(unsigned char **block, size_t *size, size_t bytes, size_t count,
+                          const char *what, struct det_error *err)
+{
+    if (bytes <= *size)
+        return DET_OK;
+    void *larger;
+    enum det_code code = take(&bytes, count, what, &larger, err);
+    if (code != DET_OK)
+        return code;
+    free(*block);
+    *block = larger;
+    *size = bytes;
+    return DET_OK;
+}
+
+static enum det_code cpu_reserve_scratch(struct det_device *dev, size_t per_worker, size_t shared,
+                                         struct det_error *err)
+{
+    struct det_cpu *cpu = det_cpu_of(dev);
+    enum det_code code = grow(&cpu->scratch, &cpu->scratch_bytes, per_worker,
+                              (size_t)det_pool_threads(cpu->pool), "workers' scratch", err);
+    if (code != DET_OK)
+        return code;
+    return grow(&cpu->shared, &cpu->shared_bytes, shared, 1, "shared scratch", err);
+}
+
+static const struct det_backend cpu_backend = {
+    .name = "cpu",
+    .open = cpu_open,
+    .close = cpu_close,
+    .alloc = cpu_alloc,
+    .release = cpu_release,
+    .upload = cpu_copy,
+    .download = cpu_copy,
+    .zero = cpu_zero,
+    .synchronize = cpu_synchronize,
+    .reserve_scratch = cpu_reserve_scratch,
+    .conv2d_forward = det_conv2d_forward,
+    .conv2d_backward = det_conv2d_backward,
+    .conv_transpose2d_forward = det_conv_transpose2d_forward,
+    .conv_transpose2d_backward = det_conv_transpose2d_backward,
+    .linear_forward = det_linear_forward,
+    .linear_backward = det_linear_backward,
+    .group_norm_forward = det_group_norm_forward,
+    .group_norm_backward = det_group_norm_backward,
+    .frozen_bn_forward = det_frozen_bn_forward,
+    .frozen_bn_backward = det_frozen_bn_backward,
+    .add_forward = det_add_forward,
+    .add_backward = det_add_backward,
+    .max_pool2d_forward = det_max_pool2d_forward,
+    .max_pool2d_backward = det_max_pool2d_backward,
+    .upsample_forward = det_upsample_forward,
+    .upsample_backward = det_upsample_backward,
+    .roi_align_forward = det_roi_align_forward,
+    .roi_align_backward = det_roi_align_backward,
+    .gather_rows = det_gather_rows,
+    .scatter_rows = det_scatter_rows,
+    .normalize = det_normalize,
+    .rpn_gather = det_rpn_gather,
+    .rpn_scatter = det_rpn_scatter,
+};
+
+const struct det_backend *det_cpu_backend(void)
+{
+    return &cpu_backend;
+}

@@ -1,0 +1,35 @@
+#include "detector/layers/channel_gradient.h"
+
+#include "detector/layers/norm_planes.h"
+#include "detector/layers/sum.h"
+
+struct job {
+    int n, c;
+    size_t plane;
+    const float *y;
+    float *dy, *dbias;
+};
+
+static void channel(void *arg, int item, int worker)
+{
+    (void)worker;
+    const struct job *job = arg;
+    double sum = 0.0;
+    for (int i = 0; i < job->n; i++) {
+        size_t first = ((size_t)i * (size_t)job->c + (size_t)item) * job->plane;
+        if (job->y)
+            det_relu_mask_plane(job->y + first, job->plane, job->dy + first);
+        if (job->dbias)
+            sum += det_sum(job->dy + first, job->plane);
+    }
+    if (job->dbias)
+        job->dbias[item] += (float)sum;
+}
+
+void det_channel_gradient(const struct det_cpu *cpu, int n, int c, int plane, const float *y,
+                          float *dy, float *dbias)
+{
+    struct job job = {n, c, (size_t)plane, y, dy, dbias};
+    if (y || dbias)
+        det_pool_run(cpu->pool, c, channel, &job);
+}

@@ -1,0 +1,100 @@
+#include "detector/backend/gemm.h"
+#include "detector/layers/blocks.h"
+#include "detector/layers/conv2d_gradient.h"
+#include "detector/layers/conv2d_tiles.h"
+#include "detector/layers/im2col.h"
+
+#include <string.h>
+
+#define COLUMNS 160 /* columns of dw that one item owns, about: whole input channels */
+
+struct job {
+    const struct det_cpu *cpu;
+    struct det_conv2d shape;
+    struct det_conv2d_tiles tiles;
+    int live;
+    int channels; /* input channels that one item owns */
+    const float *x, *dy;
+    float *dw;
+};
+
+static int owned_channels(const struct det_conv2d *s)
+{
+    return det_min_int(det_max_int(COLUMNS / (s->kernel * s->kernel), 1), s->c_in);
+}
+
+size_t det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape)
+{
+    struct det_conv2d_tiles tiles = det_conv2d_tiles(shape);
+    int rows = owned_channels(shape) * shape->kernel * shape->kernel;
+    if (tiles.images > 1)
+        rows += shape->c_out;
+    return (size_t)rows * (size_t)det_conv2d_tile_columns(&tiles, shape) * sizeof(float);
+}
+
+/* The gradients of a tile of several images, side by side: [c_out, columns]. */
+static void collect_gradients(const struct job *job, const struct det_conv2d_tile *tile, float *to)
+{
+    const struct det_conv2d *s = &job->shape;
+    size_t plane = (size_t)(s->h_out * s->w_out);
+    const float *dy = job->dy + (size_t)tile->image * (size_t)s->c_out * plane;
+    for (int i = 0; i < tile->images; i++)
+        for (int c = 0; c < s->c_out; c++, dy += plane)
+            memcpy(to + (size_t)c * (size_t)tile->columns + (size_t)i * plane, dy,
+                   plane * sizeof *to);
+}
+
+/* dw[:, slice] += a tile's dy times the transpose of its windows. */
+static void add_tile(const struct job *job, const struct det_conv2d_tile *tile, int first,
+                     int channels, float *scratch)
+{
+    const struct det_conv2d *s = &job->shape;
+    int taps = s->kernel * s->kernel;
+    int plane = s->h_out * s->w_out;
+    size_t in = (size_t)(s->h_in * s->w_in);
+    const float *x = job->x + ((size_t)tile->image * (size_t)s->c_in + (size_t)first) * in;
+    const float *dy = job->dy + (size_t)tile->image * (size_t)s->c_out * (size_t)plane +
+                      tile->row * s->w_out;
+    const float *windows = scratch;
+    int ld_dy = plane;
+    int ld = tile->columns;
+    if (det_conv2d_is_pointwise(s)) {
+        windows = x + tile->row * s->w_out;
+        ld = plane;
+    } else {
+        for (int i = 0; i < tile->images; i++)
+            det_im2col(s, x + (size_t)i * (size_t)s->c_in * in, channels, tile->row, tile->rows,
+                       scratch + i * plane, ld);
+    }
+    if (job->tiles.images > 1) {
+        float *collected = scratch + (size_t)(channels * taps) * (size_t)tile->columns;
+        collect_gradients(job, tile, collected);
+        dy = collected;
+        ld_dy = tile->columns;
+    }
+    det_gemm(DET_NO_TRANSPOSE, DET_TRANSPOSE, s->c_out, channels * taps, tile->columns, 1.0f, dy,
+             ld_dy, windows, ld, 1.0f, job->dw + first * taps, det_conv2d_window(s));
+}
+
+static void weight_slice(void *arg, int item, int worker)
+{
+    const struct job *job = arg;
+    float *scratch = det_cpu_scratch(job->cpu, worker);
+    int first = item * job->channels;
+    int channels = det_min_int(job->channels, job->shape.c_in - first);
+    int count = det_conv2d_tile_count(&job->tiles, job->live);
+    for (int t = 0; t < count; t++) {
+        struct det_conv2d_tile tile = det_conv2d_tile_at(&job->tiles, &job->shape, job->live, t);
+        add_tile(job, &tile, first, channels, scratch);
+    }
+}
+
+void det_conv2d_weight_gradient(const struct det_cpu *cpu, const struct det_conv2d *shape,
+                                const float *x, const float *dy, float *dw)
+{
+    struct job job = {.cpu = cpu, .shape = *shape, .tiles = det_conv2d_tiles(shape), .x = x,
+                      .dy = dy, .dw = dw};
+    job.live = det_live(shape->count, shape->n);
+    job.channels = owned_channels(shape);
+    det_pool_run(cpu->pool, det_ceil_div(shape->c_in, job.channels), weight_slice, &job);
+}

@@ -1,0 +1,133 @@
+#include "detector/backend/cpu.h"
+#include "detector/layers/norm_planes.h"
+#include "detector/layers/norms.h"
+#include "detector/layers/sum.h"
+
+#include <math.h>
+
+void det_norm_scratch(const struct det_norm *shape, size_t *per_worker, size_t *shared)
+{
+    *per_worker = 0;
+    *shared = shape->groups ? (size_t)shape->n * (size_t)shape->c * 2 * sizeof(double) : 0;
+}
+
+struct forward_job {
+    struct det_norm shape;
+    const float *x, *weight, *bias;
+    float *y, *saved;
+};
+
+/* An item is a group of an image. */
+static void forward_group(void *arg, int item, int worker)
+{
+    (void)worker;
+    const struct forward_job *job = arg;
+    const struct det_norm *s = &job->shape;
+    size_t channels = (size_t)(s->c / s->groups);
+    size_t plane = (size_t)s->h * (size_t)s->w;
+    size_t n = channels * plane;
+    const float *x = job->x + (size_t)item * n;
+    float *y = job->y + (size_t)item * n;
+    double mean = det_sum(x, n) / (double)n;
+    double var = det_sum_squares_about(x, mean, n) / (double)n;
+    double rstd = 1.0 / sqrt(var + (double)s->eps);
+    size_t first = (size_t)(item % s->groups) * channels;
+    for (size_t c = 0; c < channels; c++) {
+        double scale = rstd * (double)job->weight[first + c];
+        double shift = (double)job->bias[first + c] - mean * scale;
+        det_affine_plane(x + c * plane, (float)scale, (float)shift, s->relu, plane, y + c * plane);
+    }
+    job->saved[2 * item] = (float)mean;
+    job->saved[2 * item + 1] = (float)rstd;
+}
+
+void det_group_norm_forward(struct det_device *dev, const struct det_norm *shape, const float *x,
+                            const float *weight, const float *bias, float *y, float *saved)
+{
+    struct forward_job job = {*shape, x, weight, bias, y, saved};
+    det_pool_run(det_cpu_of(dev)->pool, shape->n * shape->groups, forward_group, &job);
+}
+
+/* Of one channel of one image: sums of dy and of dy * (x - mean) / std. */
+struct channel_sums {
+    double dy, dy_xhat;
+};
+
+struct backward_job {
+    struct det_norm shape;
+    const float *x, *weight, *y, *saved;
+    float *dy, *dx;
+    int accumulate;
+    struct channel_sums *sums; /* [n, c] */
+};
+
+/* With xhat = (x - mean) rstd and g = dy weight:
+ * dx = rstd (g - mean(g) - xhat mean(g xhat)) = dy (rstd weight) + x slope + offset. */
+static void input_gradient(const struct backward_job *job, int item, size_t n, double mean,
+                           double rstd)
+{
+    const struct det_norm *s = &job->shape;
+    size_t channels = (size_t)(s->c / s->groups);
+    size_t plane = (size_t)s->h * (size_t)s->w;
+    const float *weight = job->weight + (size_t)(item % s->groups) * channels;
+    const struct channel_sums *sums = job->sums + (size_t)item * channels;
+    double g = 0.0;
+    double g_xhat = 0.0;
+    for (size_t c = 0; c < channels; c++) {
+        g += sums[c].dy * (double)weight[c];
+        g_xhat += sums[c].dy_xhat * (double)weight[c];
+    }
+    double slope = -rstd * rstd * g_xhat / (double)n;
+    float slope_f = (float)slope;
+    float offset = (float)(-rstd * g / (double)n - mean * slope);
+    for (size_t c = 0; c < channels; c++) {
+        size_t first = (size_t)item * n + c * plane;
+        float scale = (float)(rstd * (double)weight[c]);
+        for (size_t i = first; i < first + plane; i++) {
+            float dx = job->dy[i] * scale + (job->x[i] * slope_f + offset);
+            job->dx[i] = job->accumulate ? job->dx[i] + dx : dx;
+        }
+    }
+}
+
+static void backward_group(void *arg, int item, int worker)
+{
+    (void)worker;
+    const struct backward_job *job = arg;
+    const struct det_norm *s = &job->shape;
+    size_t channels = (size_t)(s->c / s->groups);
+    size_t plane = (size_t)s->h * (size_t)s->w;
+    double mean = (double)job->saved[2 * item];
+    double rstd = (double)job->saved[2 * item + 1];
+    for (size_t c = 0; c < channels; c++) {
+        size_t channel = (size_t)item * channels + c;
+        float *dy = job->dy + channel * plane;
+        if (s->relu)
+            det_relu_mask_plane(job->y + channel * plane, plane, dy);
+        job->sums[channel].dy = det_sum(dy, plane);
+        job->sums[channel].dy_xhat = rstd * det_dot(job->x + channel * plane, mean, dy, plane);
+    }
+    if (job->dx)
+        input_gradient(job, item, channels * plane, mean, rstd);
+}
+
+void det_group_norm_backward(struct det_device *dev, const struct det_norm *shape, const float *x,
+                             const float *weight, const float *y, const float *saved, float *dy,
+                             float *dx, int accumulate, float *dweight, float *dbias)
+{
+    struct det_cpu *cpu = det_cpu_of(dev);
+    struct channel_sums *sums = (struct channel_sums *)cpu->shared;
+    struct backward_job job = {*shape, x, weight, y, saved, dy, dx, accumulate, sums};
+    det_pool_run(cpu->pool, shape->n * shape->groups, backward_group, &job);
+    for (int c = 0; c < shape->c; c++) {
+        struct channel_sums total = {0.0, 0.0};
+        for (int i = 0; i < shape->n; i++) {
+            total.dy += sums[i * shape->c + c].dy;
+            total.dy_xhat += sums[i * shape->c + c].dy_xhat;
+        }
+        if (dweight)
+            dweight[c] += (float)total.dy_xhat;
+        if (dbias)
+            dbias[c] += (float)total.dy;
+    }
+}

@@ -1,0 +1,22 @@
+/* Passes over one channel's plane that both norms share. Internal to layers/. */
+#ifndef DET_LAYERS_NORM_PLANES_H
+#define DET_LAYERS_NORM_PLANES_H
+
+#include "detector/bodies/affine.h"
+
+#include <stddef.h>
+
+static inline void det_affine_plane(const float *x, float scale, float shift, int relu, size_t n,
+                                    float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = det_affine(x[i], scale, shift, relu);
+}
+
+static inline void det_relu_mask_plane(const float *y, size_t n, float *dy)
+{
+    for (size_t i = 0; i < n; i++)
+        dy[i] = det_relu_gradient(y[i], dy[i]);
+}
+
+#endif
