@@ -3,16 +3,11 @@
 #include "detector/backend/cpu.h"
 #include "detector/backend/gemm.h"
 #include "detector/base/arena.h"
-#include "detector/layers/add.h"
-#include "detector/layers/conv2d.h"
-#include "detector/layers/conv_transpose2d.h"
-#include "detector/layers/gather.h"
-#include "detector/layers/linear.h"
-#include "detector/layers/normalize.h"
-#include "detector/layers/norms.h"
-#include "detector/layers/pooling.h"
-#include "detector/layers/roi_align.h"
-#include "detector/layers/upsample.h"
+#include "detector/layers/layers.h"
+#include "detector/losses/losses.h"
+#include "detector/training/bf16.h"
+#include "detector/training/gradient_norm.h"
+#include "detector/training/optimizer.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -162,6 +157,16 @@ static const struct det_backend cpu_backend = {
     .normalize = det_normalize,
     .rpn_gather = det_rpn_gather,
     .rpn_scatter = det_rpn_scatter,
+    .rpn_cls_loss = det_rpn_cls_loss,
+    .rpn_box_loss = det_rpn_box_loss,
+    .roi_cls_loss = det_roi_cls_loss,
+    .roi_box_loss = det_roi_box_loss,
+    .mask_loss = det_mask_loss,
+    .sum_squares = det_sum_squares,
+    .scale = det_scale,
+    .check_finite = det_check_finite,
+    .update = det_update,
+    .round_bf16 = det_round_bf16,
 };
 
 const struct det_backend *det_cpu_backend(void)

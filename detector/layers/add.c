@@ -1,8 +1,8 @@
 #include "detector/layers/add.h"
 
 #include "detector/backend/cpu.h"
+#include "detector/base/blocks.h"
 #include "detector/bodies/relu.h"
-#include "detector/layers/blocks.h"
 
 #include <string.h>
 
@@ -17,8 +17,9 @@ static void add_block(void *arg, int item, int worker)
 {
     (void)worker;
     const struct add_job *job = arg;
-    size_t end = det_block_end(item, job->n);
-    for (size_t i = det_block_first(item); i < end; i++) {
+    size_t first = det_block_begin(item);
+    size_t end = first + det_block_length(job->n, item);
+    for (size_t i = first; i < end; i++) {
         float sum = job->a[i] + job->b[i];
         job->y[i] = job->relu ? det_relu(sum) : sum;
     }
@@ -28,7 +29,7 @@ void det_add_forward(struct det_device *dev, size_t n, int relu, const float *a,
                      float *y)
 {
     struct add_job job = {n, relu, a, b, y};
-    det_pool_run(det_cpu_of(dev)->pool, det_blocks(n), add_block, &job);
+    det_pool_run(det_cpu_of(dev)->pool, det_block_count(n), add_block, &job);
 }
 
 struct add_backward_job {
@@ -54,8 +55,8 @@ static void add_backward_block(void *arg, int item, int worker)
 {
     (void)worker;
     const struct add_backward_job *job = arg;
-    size_t first = det_block_first(item);
-    size_t n = det_block_end(item, job->n) - first;
+    size_t first = det_block_begin(item);
+    size_t n = det_block_length(job->n, item);
     float *dy = job->dy + first;
     if (job->relu)
         for (size_t i = 0; i < n; i++)
@@ -68,5 +69,5 @@ void det_add_backward(struct det_device *dev, size_t n, int relu, const float *y
                       float *da, int accumulate_a, float *db, int accumulate_b)
 {
     struct add_backward_job job = {n, relu, y, dy, da, db, accumulate_a, accumulate_b};
-    det_pool_run(det_cpu_of(dev)->pool, det_blocks(n), add_backward_block, &job);
+    det_pool_run(det_cpu_of(dev)->pool, det_block_count(n), add_backward_block, &job);
 }

@@ -1,5 +1,5 @@
 #include "detector/backend/gemm.h"
-#include "detector/layers/blocks.h"
+#include "detector/layers/integers.h"
 #include "detector/layers/conv2d_gradient.h"
 #include "detector/layers/conv2d_product.h"
 #include "detector/layers/conv2d_tiles.h"

@@ -1,6 +1,6 @@
 #include "detector/layers/conv2d_tiles.h"
 
-#include "detector/layers/blocks.h"
+#include "detector/layers/integers.h"
 
 #define TILE_FLOATS (1 << 18) /* a tile's windows: 1 MiB, within a level 2 cache */
 #define MIN_COLUMNS 256       /* below this a product does not pay for packing the weights */

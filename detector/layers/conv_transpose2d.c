@@ -3,7 +3,7 @@
 #include "detector/backend/cpu.h"
 #include "detector/backend/gemm.h"
 #include "detector/bodies/affine.h"
-#include "detector/layers/blocks.h"
+#include "detector/layers/integers.h"
 #include "detector/layers/channel_gradient.h"
 
 #define TAPS 4     /* of the 2 x 2 kernel; tap = 2 row + column */

@@ -5,10 +5,15 @@
 
 #include <math.h>
 
-void det_norm_scratch(const struct det_norm *shape, size_t *per_worker, size_t *shared)
+/* Of one channel of one image: sums of dy and of dy * (x - mean) / std. */
+struct channel_sums {
+    double dy, dy_xhat;
+};
+
+void det_group_norm_scratch(const struct det_norm *shape, size_t *per_worker, size_t *shared)
 {
     *per_worker = 0;
-    *shared = shape->groups ? (size_t)shape->n * (size_t)shape->c * 2 * sizeof(double) : 0;
+    *shared = (size_t)shape->n * (size_t)shape->c * sizeof(struct channel_sums);
 }
 
 struct forward_job {
@@ -47,11 +52,6 @@ void det_group_norm_forward(struct det_device *dev, const struct det_norm *shape
     struct forward_job job = {*shape, x, weight, bias, y, saved};
     det_pool_run(det_cpu_of(dev)->pool, shape->n * shape->groups, forward_group, &job);
 }
-
-/* Of one channel of one image: sums of dy and of dy * (x - mean) / std. */
-struct channel_sums {
-    double dy, dy_xhat;
-};
 
 struct backward_job {
     struct det_norm shape;

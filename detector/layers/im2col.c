@@ -1,6 +1,6 @@
 #include "detector/layers/im2col.h"
 
-#include "detector/layers/blocks.h"
+#include "detector/layers/integers.h"
 
 #include <string.h>
 

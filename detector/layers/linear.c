@@ -3,7 +3,7 @@
 #include "detector/backend/cpu.h"
 #include "detector/backend/gemm.h"
 #include "detector/bodies/affine.h"
-#include "detector/layers/blocks.h"
+#include "detector/layers/integers.h"
 #include "detector/layers/norm_planes.h"
 
 #define ROWS 128    /* rows of x that one product takes */

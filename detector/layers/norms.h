@@ -8,8 +8,8 @@
 
 #include "detector/backend/backend.h"
 
-/* Scratch of either norm, in bytes; frozen batch norm (groups 0) needs none. */
-void det_norm_scratch(const struct det_norm *shape, size_t *per_worker, size_t *shared);
+/* Scratch of group norm's forward and backward, in bytes. Frozen batch norm needs none. */
+void det_group_norm_scratch(const struct det_norm *shape, size_t *per_worker, size_t *shared);
 
 /* weight, bias [c]; saved [n, groups, 2]: mean and 1 / sqrt(var + eps), biased variance; the sums
  * in double. y may be x only where no backward follows, which reads x. */

@@ -1,7 +1,7 @@
 #include "detector/layers/pooling.h"
 
 #include "detector/backend/cpu.h"
-#include "detector/layers/blocks.h"
+#include "detector/layers/integers.h"
 
 #include <math.h>
 #include <string.h>

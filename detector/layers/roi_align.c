@@ -1,7 +1,7 @@
 #include "detector/layers/roi_align.h"
 
 #include "detector/backend/cpu.h"
-#include "detector/layers/blocks.h"
+#include "detector/layers/integers.h"
 #include "detector/layers/roi_axis.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "detector/layers/roi_axis.h"
 
 #include "detector/bodies/bilinear.h"
-#include "detector/layers/blocks.h"
+#include "detector/layers/integers.h"
 
 #include <math.h>
 

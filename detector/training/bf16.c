@@ -1,8 +1,8 @@
 #include "detector/training/bf16.h"
 
 #include "detector/backend/cpu.h"
+#include "detector/base/blocks.h"
 #include "detector/bodies/bf16.h"
-#include "detector/training/blocks.h"
 
 struct round_job {
     size_t n;

@@ -1,7 +1,7 @@
 #include "detector/training/gradient_norm.h"
 
 #include "detector/backend/cpu.h"
-#include "detector/training/blocks.h"
+#include "detector/base/blocks.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 #include "detector/training/optimizer.h"
 
 #include "detector/backend/cpu.h"
-#include "detector/training/blocks.h"
+#include "detector/base/blocks.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* Long vectors cut into blocks of fixed length for the workers: by the vector, never by the number
  * of threads, so that the bits stay the same. */
-#ifndef DET_TRAINING_BLOCKS_H
-#define DET_TRAINING_BLOCKS_H
+#ifndef DET_BASE_BLOCKS_H
+#define DET_BASE_BLOCKS_H
 
 #include <stddef.h>
 
