@@ -3,6 +3,11 @@
 #include "detector/backend/cpu.h"
 #include "detector/backend/gemm.h"
 #include "detector/base/arena.h"
+#include "detector/boxes/mask_targets.h"
+#include "detector/boxes/proposals.h"
+#include "detector/boxes/roi_assign.h"
+#include "detector/boxes/rpn_assign.h"
+#include "detector/inference/detect.h"
 #include "detector/layers/layers.h"
 #include "detector/losses/losses.h"
 #include "detector/training/bf16.h"
@@ -157,6 +162,13 @@ static const struct det_backend cpu_backend = {
     .normalize = det_normalize,
     .rpn_gather = det_rpn_gather,
     .rpn_scatter = det_rpn_scatter,
+    .rpn_assign = det_rpn_assign,
+    .rpn_propose = det_rpn_propose,
+    .roi_assign = det_roi_assign,
+    .roi_collect = det_roi_collect,
+    .detect = det_detect,
+    .mask_select = det_mask_select,
+    .mask_targets = det_mask_targets,
     .rpn_cls_loss = det_rpn_cls_loss,
     .rpn_box_loss = det_rpn_box_loss,
     .roi_cls_loss = det_roi_cls_loss,
