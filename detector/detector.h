@@ -103,9 +103,19 @@ enum det_code det_model_infer(struct det_model *model, const struct det_sample *
 /* Proposals of image i of the last pass: [count, 4] into boxes (room for post_nms); returns count. */
 int det_model_proposals(struct det_model *model, int i, float (*boxes)[4], float *scores);
 
+/* The box head's probability of each given box's class: rows first[i] .. first[i + 1] - 1 of boxes
+ * [*, 4] and labels belong to image i of the n images of the last inference pass. At ground-truth
+ * boxes this is what the closed form s = w p / (w p + 1 - p) speaks of. Writes scores [first[n]].
+ * At most infer_batch_size * rpn.post_nms_test boxes: DET_INVALID. Changes what
+ * det_model_proposals and the taps return. */
+enum det_code det_model_score_boxes(struct det_model *model, int n, const int32_t *first,
+                                    const float *boxes, const int32_t *labels, float *scores,
+                                    struct det_error *err);
+
 /* The intermediate results of the last training pass, for comparison with the oracle: a name
  * ("rpn_logits", "rpn_deltas", "roi_logits", "roi_deltas", "roi_boxes", "roi_labels",
- * "roi_matched", "rpn_sampled", ...) to device memory. NULL for an unknown name. */
+ * "roi_matched", "rpn_sampled", ...) to device memory. Returns 0 for an unknown name, else 1. roi_* rows from
+ * roi_count on are undefined; roi_matched are rows of the packed batch truth, -1 for background. */
 struct det_tap {
     const void *data;
     enum { DET_TAP_FLOAT, DET_TAP_INT32, DET_TAP_INT8 } type;

@@ -2,9 +2,7 @@
 #include "detector/model/model.h"
 
 #include "detector/boxes/anchors.h"
-#include "detector/boxes/scratch.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,23 +67,23 @@ static void count_anchors(struct det_model *m)
 /* Anchors are made on the host, once, and copied. */
 static enum det_code place_anchors(struct det_model *m, struct det_error *err)
 {
-    struct det_anchor_grid grid = {.n_levels = DET_MAX_LEVELS};
+    struct det_anchor_level levels[DET_MAX_LEVELS];
+    float ratios[DET_CONFIG_LIST_MAX];
     const struct det_config *c = &m->config;
     for (int l = 0; l < DET_MAX_LEVELS; l++) {
         const struct net_tensor *t = &m->trunk.tensors[m->levels[l]];
-        grid.size[l] = (float)c->model_anchor_sizes.at[l];
-        grid.h[l] = t->h;
-        grid.w[l] = t->w;
-        grid.stride_h[l] = m->canvas_h / t->h;
-        grid.stride_w[l] = m->canvas_w / t->w;
+        levels[l] = (struct det_anchor_level){.h = t->h,
+                                              .w = t->w,
+                                              .stride_h = det_anchor_stride(m->canvas_h, t->h),
+                                              .stride_w = det_anchor_stride(m->canvas_w, t->w),
+                                              .size = (float)c->model_anchor_sizes.at[l]};
     }
-    grid.n_ratios = c->model_aspect_ratios.n;
-    for (int i = 0; i < grid.n_ratios; i++)
-        grid.ratio[i] = (float)c->model_aspect_ratios.at[i];
+    for (int i = 0; i < c->model_aspect_ratios.n; i++)
+        ratios[i] = (float)c->model_aspect_ratios.at[i];
     float *host = malloc((size_t)m->n_anchors * 4 * sizeof *host);
     if (!host)
         return det_fail(err, DET_NO_MEMORY, "%d anchors", m->n_anchors);
-    det_anchors(&grid, host);
+    det_anchors(DET_MAX_LEVELS, levels, c->model_aspect_ratios.n, ratios, host);
     m->dev->ops->upload(m->dev, m->d.anchors, host, (size_t)m->n_anchors * 4 * sizeof *host);
     free(host);
     return DET_OK;
@@ -145,7 +143,9 @@ enum det_code det_model_create(struct det_device *dev, const struct det_model_op
     m->canvas_h = options->canvas_h;
     m->canvas_w = options->canvas_w;
     m->max = limits_of(options);
-    m->scaler = det_loss_scaler_start(m->config.model_precision == DET_PRECISION_BF16);
+    m->scaler = det_loss_scaler_default();
+    if (m->config.model_precision != DET_PRECISION_BF16)
+        m->scaler.scale = 1.0;
     declare_trunk(m, err);
     declare_heads(m, err);
     code = m->trunk.code != DET_OK ? m->trunk.code

@@ -52,6 +52,7 @@ struct det_model_host { /* staging, owned (malloc) */
     float *truth_boxes;
     int32_t *truth_labels, *truth_first;
     void *block;
+    float *rows;          /* what the monitors and inference read back: see det_model_host_rows */
 };
 
 struct det_model {
@@ -89,13 +90,22 @@ struct det_cls_loss det_model_roi_cls_loss(const struct det_model *m, double los
 struct det_roi_align det_model_roi_align(const struct det_model *m, int output_size, int max_rois,
                                          const int32_t *count);
 
+/* Floats of h.rows: objectness of a batch, or the RoIs' class logits, or the detections. */
+size_t det_model_host_rows(const struct det_model *m);
+
 /* Device buffers and host staging: plan and take, release. */
 enum det_code det_model_take_buffers(struct det_model *m, struct det_error *err);
 void det_model_release_buffers(struct det_model *m);
 
+/* Scratch for proposals, targets, pooling and losses; the nets reserve their own. */
+enum det_code det_model_reserve_scratch(struct det_model *m, struct det_error *err);
+
 /* Copy n samples to the device: normalised images, ids and sizes, ground truth without crowds. */
 enum det_code det_model_load_batch(struct det_model *m, const struct det_sample *samples, int n,
                                    int with_truth, struct det_error *err);
+
+/* What the operations need to know of the n images that were loaded last. */
+struct det_images det_model_images(const struct det_model *m, int n);
 
 /* Backbone, FPN, RPN head, rows gathered: what training and inference share. */
 void det_model_trunk_forward(struct det_model *m, int n);

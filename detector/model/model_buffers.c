@@ -72,6 +72,15 @@ static void want_results(struct det_model *m)
     WANT(m->d.flag, 1);
 }
 
+size_t det_model_host_rows(const struct det_model *m)
+{
+    size_t anchors = (size_t)m->n_anchors * (size_t)m->max.images;
+    size_t scores = (size_t)m->max.rois * (size_t)(m->n_classes + 1);
+    size_t detections = 6 * (size_t)m->max.detections * (size_t)m->max.infer_images;
+    size_t rows = anchors > scores ? anchors : scores;
+    return rows > detections ? rows : detections;
+}
+
 static enum det_code take_host(struct det_model *m, struct det_error *err)
 {
     size_t images = (size_t)m->max.images;
@@ -87,6 +96,9 @@ static enum det_code take_host(struct det_model *m, struct det_error *err)
     m->h.truth_boxes = m->h.image_widths + images;
     m->h.truth_labels = (int32_t *)(m->h.truth_boxes + 4 * objects);
     m->h.truth_first = m->h.truth_labels + objects;
+    m->h.rows = malloc(det_model_host_rows(m) * sizeof *m->h.rows);
+    if (!m->h.rows)
+        return det_fail(err, DET_NO_MEMORY, "%zu rows read back", det_model_host_rows(m));
     return DET_OK;
 }
 
@@ -105,4 +117,5 @@ void det_model_release_buffers(struct det_model *m)
 {
     det_buffers_release(&m->buffers, m->dev);
     free(m->h.block);
+    free(m->h.rows);
 }

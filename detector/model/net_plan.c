@@ -1,5 +1,8 @@
 /* Planning a net: device memory for values, gradients and what backward needs saved; scratch. */
-#include "detector/layers/layers.h"
+#include "detector/layers/conv2d.h"
+#include "detector/layers/conv_transpose2d.h"
+#include "detector/layers/linear.h"
+#include "detector/layers/norms.h"
 #include "detector/model/net.h"
 
 #include <stdlib.h>

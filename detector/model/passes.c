@@ -1,6 +1,14 @@
 /* The parts of a pass that training and inference share. */
 #include "detector/model/model.h"
 
+struct det_images det_model_images(const struct det_model *m, int n)
+{
+    return (struct det_images){.n = n,
+                               .ids = m->d.image_ids,
+                               .heights = m->d.image_heights,
+                               .widths = m->d.image_widths};
+}
+
 void det_model_trunk_forward(struct det_model *m, int n)
 {
     const struct det_backend *ops = m->dev->ops;

@@ -1,5 +1,6 @@
 /* From configuration keys to what the backend's operations are told. Constants that are not keys are
  * torchvision's. */
+#include "detector/bodies/philox.h"
 #include "detector/model/model.h"
 
 #include <string.h>

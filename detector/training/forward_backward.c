@@ -18,14 +18,6 @@ static struct det_truth truth_of(const struct det_model *m)
                               .mask_w = m->canvas_w};
 }
 
-static struct det_images images_of(const struct det_model *m, int n)
-{
-    return (struct det_images){.n = n,
-                               .ids = m->d.image_ids,
-                               .heights = m->d.image_heights,
-                               .widths = m->d.image_widths};
-}
-
 static struct det_box_loss box_loss(double beta, enum det_avg_factor avg_factor, double loss_scale)
 {
     return (struct det_box_loss){
@@ -153,7 +145,7 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
     if (code != DET_OK)
         return code;
     const struct det_backend *ops = m->dev->ops;
-    struct det_images images = images_of(m, n);
+    struct det_images images = det_model_images(m, n);
     struct det_truth truth = truth_of(m);
     double scale = gradient_weight * m->scaler.scale;
     ops->zero(m->dev, m->d.losses, 5 * sizeof *m->d.losses);
