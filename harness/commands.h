@@ -8,7 +8,9 @@
 
 #include "detector/base/status.h"
 
-#define COMMANDS(X) X(config, "config", "print the resolved configuration, or every key and its meaning")
+#define COMMANDS(X)                                                                                \
+    X(config, "config", "print the resolved configuration, or every key and its meaning")          \
+    X(dataset, "dataset", "measure, check or export a dataset")
 
 struct command {
     const char *name, *summary;

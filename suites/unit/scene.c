@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const recipes[] = {"lookalike", "balanced"};
+static const char *const recipes[] = {
+    "balanced", "crowd",  "long_tail",    "lookalike", "missing_labels",
+    "per_class", "sparse", "tiny_objects", "twins",
+};
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])
 
 static struct det_dataset *open_recipe(const char *name, enum fixture_split split, int all_objects,
@@ -240,6 +243,30 @@ static int intersect(const float a[4], const float b[4])
     return a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
 }
 
+static void check_layout(const struct recipe *recipe, int64_t index,
+                         const struct det_annotations *truth)
+{
+    int objects = 0;
+    for (int a = 0; a < truth->n; a++) {
+        const float *box = truth->boxes[a];
+        float side = fmaxf(box[2] - box[0], box[3] - box[1]);
+        objects += !truth->crowd[a];
+        if (!truth->crowd[a])
+            cr_expect(side >= (float)recipe->size.low && side <= (float)recipe->size.high,
+                      "%s image %lld: side %g, want %d to %d", recipe->name, (long long)index,
+                      (double)side, recipe->size.low, recipe->size.high);
+        for (int b = 0; b < a; b++)
+            cr_expect(!intersect(box, truth->boxes[b]), "%s image %lld: %d over %d", recipe->name,
+                      (long long)index, a, b);
+    }
+    int group = 1 + (int)recipe->lookalike_ratio;
+    int empty = recipe->empty_share > 0 && truth->n == 0;
+    cr_expect(empty || (objects >= recipe->objects.low * group &&
+                        objects <= recipe->objects.high * group),
+              "%s image %lld: %d objects, want %d to %d", recipe->name, (long long)index, objects,
+              recipe->objects.low * group, recipe->objects.high * group);
+}
+
 Test(scene, objects_keep_their_number_size_and_distance)
 {
     for (size_t r = 0; r < N_RECIPES; r++) {
@@ -247,17 +274,68 @@ Test(scene, objects_keep_their_number_size_and_distance)
         struct det_sample sample = new_sample(dataset);
         for (int64_t i = 0; i < 300; i++) {
             load(dataset, i, &sample);
-            cr_expect_eq(sample.truth.n, 4, "%s image %lld: %d objects", recipes[r], (long long)i,
-                         sample.truth.n);
-            for (int a = 0; a < sample.truth.n; a++) {
-                const float *box = sample.truth.boxes[a];
-                float side = fmaxf(box[2] - box[0], box[3] - box[1]);
-                cr_expect(side >= 10.0f && side <= 16.0f, "%s image %lld: side %g", recipes[r],
-                          (long long)i, (double)side);
-                for (int b = 0; b < a; b++)
-                    cr_expect(!intersect(box, sample.truth.boxes[b]), "%s image %lld: %d over %d",
-                              recipes[r], (long long)i, a, b);
+            check_layout(recipe_of_dataset(dataset), i, &sample.truth);
+        }
+        free_sample(&sample);
+        dataset->close(dataset);
+    }
+}
+
+/* 4.5 sigma of a share: 1 in 150 000 seeds falls outside. */
+static double share_bound(double p, int n)
+{
+    return 4.5 * sqrt(p * (1 - p) / n);
+}
+
+Test(scene, empty_and_crowd_images_have_the_stated_share)
+{
+    const int n = 800;
+    for (size_t r = 0; r < N_RECIPES; r++) {
+        struct det_dataset *dataset = open_recipe(recipes[r], FIXTURE_VAL, 0, 17);
+        const struct recipe *recipe = recipe_of_dataset(dataset);
+        struct det_sample sample = new_sample(dataset);
+        int empty = 0, crowds = 0;
+        for (int64_t i = 0; i < n; i++) {
+            load(dataset, i, &sample);
+            empty += sample.truth.n == 0;
+            for (int row = 0; row < sample.truth.n; row++)
+                crowds += sample.truth.crowd[row];
+        }
+        double got = (double)empty / n, want = recipe->empty_share;
+        cr_expect(fabs(got - want) <= share_bound(want, n), "%s: %g empty, want %g", recipes[r],
+                  got, want);
+        got = (double)crowds / n, want = recipe->crowd_share * (1 - recipe->empty_share);
+        cr_expect(fabs(got - want) <= share_bound(want, n), "%s: %g with crowd, want %g",
+                  recipes[r], got, want);
+        free_sample(&sample);
+        dataset->close(dataset);
+    }
+}
+
+Test(scene, classes_follow_their_weights)
+{
+    for (size_t r = 0; r < N_RECIPES; r++) {
+        struct det_dataset *dataset = open_recipe(recipes[r], FIXTURE_VAL, 0, 19);
+        const struct recipe *recipe = recipe_of_dataset(dataset);
+        struct det_sample sample = new_sample(dataset);
+        int count[RECIPE_CLASSES_MAX + 1] = {0};
+        int objects = 0;
+        for (int64_t i = 0; i < 400; i++) {
+            load(dataset, i, &sample);
+            for (int row = 0; row < sample.truth.n; row++) {
+                objects += !sample.truth.crowd[row];
+                count[sample.truth.labels[row]] += !sample.truth.crowd[row];
             }
+        }
+        /* Worked out from the recipe's keys, not from the generator's table of weights. */
+        double total = 0;
+        for (int k = 1; k <= recipe->n_classes; k++)
+            total += recipe->classes[k - 1].frequency * pow(k, -recipe->zipf);
+        for (int k = 1; k <= recipe->n_classes; k++) {
+            double want = recipe->classes[k - 1].frequency * pow(k, -recipe->zipf) / total;
+            double got = (double)count[k] / objects;
+            cr_expect(fabs(got - want) <= share_bound(want, objects) + 1e-6,
+                      "%s class %d: share %g of %d, want %g", recipes[r], k, got, objects, want);
         }
         free_sample(&sample);
         dataset->close(dataset);
@@ -292,10 +370,133 @@ Test(scene, objects_are_annotated_with_the_stated_probability)
             int objects;
             double p = recipe_annotated_share(recipe, label);
             double got = annotated_share(dataset, 1000, label, &objects);
-            double bound = 4.5 * sqrt(p * (1 - p) / objects); /* 4.5 sigma: 1 in 150 000 seeds */
+            double bound = share_bound(p, objects);
             cr_expect(fabs(got - p) <= bound, "%s class %d: %g annotated of %d, want %g +- %g",
                       recipes[r], label, got, objects, p, bound);
         }
         dataset->close(dataset);
     }
+}
+
+/* Exactly one of an object and its r twins is annotated, and it is any of them equally often. */
+Test(scene, one_of_the_twins_is_annotated)
+{
+    struct det_dataset *dataset = open_recipe("twins", FIXTURE_TRAIN, 1, 23);
+    struct det_sample sample = new_sample(dataset);
+    const int n = 900;
+    int chosen[3] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        load(dataset, i, &sample);
+        cr_assert_eq(sample.truth.n, 3, "image %lld: %d", (long long)i, sample.truth.n);
+        int annotated = 0;
+        for (int row = 0; row < 3; row++) {
+            annotated += sample.truth.annotated[row];
+            chosen[row] += sample.truth.annotated[row];
+        }
+        cr_expect_eq(annotated, 1, "image %lld: %d annotated", (long long)i, annotated);
+    }
+    for (int row = 0; row < 3; row++)
+        cr_expect(fabs((double)chosen[row] / n - 1.0 / 3) <= share_bound(1.0 / 3, n),
+                  "twin %d annotated %d times of %d", row, chosen[row], n);
+    free_sample(&sample);
+    dataset->close(dataset);
+}
+
+static struct det_dataset *open_text(const char *yaml)
+{
+    struct yaml_file *file;
+    struct recipe recipe;
+    struct det_dataset *dataset;
+    struct det_error err = {0};
+    cr_assert_eq(yaml_file_parse(yaml, "test.yaml", &file, &err), DET_OK, "%s", err.message);
+    cr_assert_eq(recipe_read(file, &recipe, &err), DET_OK, "%s", err.message);
+    yaml_file_close(file);
+    cr_assert_eq(recipe_dataset_open(&recipe, FIXTURE_VAL, 1, 0, &dataset, &err), DET_OK, "%s",
+                 err.message);
+    return dataset;
+}
+
+/* Where objects lie over each other each pixel belongs to one of them, the one on top. */
+Test(scene, overlapping_objects_share_no_pixel)
+{
+    struct det_dataset *dataset = open_text("image_size: 50\nobjects: 30\nsize: [6, 20]\n"
+                                            "overlap: 0.8\nclasses: [{name: a}, {name: b}]\n");
+    struct det_sample sample = new_sample(dataset);
+    size_t plane = (size_t)dataset->canvas_w * (size_t)dataset->canvas_w;
+    cr_assert_eq(dataset->canvas_w, 64, "50 px on a canvas of %d", dataset->canvas_w);
+    int overlaps = 0;
+    for (int64_t i = 0; i < 40; i++) {
+        load(dataset, i, &sample);
+        for (int row = 0; row < sample.truth.n; row++) {
+            check_mask_against_box("overlap", i, &sample, row, dataset->canvas_w);
+            for (int b = 0; b < row; b++)
+                overlaps += intersect(sample.truth.boxes[row], sample.truth.boxes[b]);
+        }
+        for (size_t p = 0; p < plane; p++) {
+            int owners = 0;
+            for (int row = 0; row < sample.truth.n; row++)
+                owners += sample.truth.masks[(size_t)row * plane + p];
+            cr_assert_leq(owners, 1, "image %lld pixel %zu: in %d masks", (long long)i, p, owners);
+        }
+        for (int c = 0; c < 3; c++)
+            for (int y = 0; y < 64; y++)
+                for (int x = y < 50 ? 50 : 0; x < 64; x++)
+                    cr_assert_eq(sample.image[((size_t)c * 64 + (size_t)y) * 64 + (size_t)x], 0.0f,
+                                 "off the image at %d %d", x, y);
+    }
+    cr_expect_gt(overlaps, 100, "only %d overlaps: the test shows nothing", overlaps);
+    free_sample(&sample);
+    dataset->close(dataset);
+}
+
+Test(scene, pixels_are_bytes_over_255)
+{
+    struct det_dataset *dataset = open_recipe("lookalike", FIXTURE_TRAIN, 0, 29);
+    struct det_sample sample = new_sample(dataset);
+    load(dataset, 0, &sample);
+    for (int i = 0; i < 3 * 64 * 64; i++) {
+        float byte = roundf(sample.image[i] * 255.0f);
+        cr_assert(byte >= 0 && byte <= 255 && sample.image[i] == byte / 255.0f, "pixel %d is %g", i,
+                  (double)sample.image[i]);
+    }
+    free_sample(&sample);
+    dataset->close(dataset);
+}
+
+Test(scene, another_image_size_scales_the_objects)
+{
+    struct fixture_options options = {.seed = 1, .image_size = 128};
+    struct det_dataset *dataset;
+    struct det_error err = {0};
+    cr_assert_eq(fixture_open("lookalike", FIXTURE_VAL, &options, &dataset, &err), DET_OK, "%s",
+                 err.message);
+    const struct recipe *recipe = recipe_of_dataset(dataset);
+    cr_expect_eq(dataset->canvas_w, 128);
+    cr_expect(recipe->size.low == 20 && recipe->size.high == 32, "10-16 of 64 px became %d-%d",
+              recipe->size.low, recipe->size.high);
+    dataset->close(dataset);
+}
+
+Test(scene, every_shape_fills_its_square_to_the_edges)
+{
+    for (int shape = 0; shape < SHAPE_COUNT; shape++)
+        for (int side = 3; side <= 40; side++) {
+            int left = side, right = -1, top = side, bottom = -1;
+            for (int y = 0; y < side; y++)
+                for (int x = 0; x < side; x++)
+                    if (shape_covers((enum shape)shape, side, x, y)) {
+                        left = x < left ? x : left;
+                        right = x > right ? x : right;
+                        top = y < top ? y : top;
+                        bottom = y > bottom ? y : bottom;
+                    }
+            int width = right - left + 1, height = bottom - top + 1;
+            int half = side / 2 + side % 2; /* the nearest that is symmetric, or one less */
+            int want_w = shape == SHAPE_PILLAR ? half : side;
+            int want_h = shape == SHAPE_BAR ? half : side;
+            cr_expect(abs(width - want_w) <= (shape == SHAPE_PILLAR),
+                      "%s side %d: %d wide, want %d", shape_names[shape], side, width, want_w);
+            cr_expect(abs(height - want_h) <= (shape == SHAPE_BAR), "%s side %d: %d high, want %d",
+                      shape_names[shape], side, height, want_h);
+        }
 }
