@@ -9,6 +9,8 @@
 #include "detector/base/status.h"
 
 #define COMMANDS(X)                                                                                \
+    X(judge, "judge", "verdicts over runs: healthy, collapsed, diverged, stalled, incomplete")     \
+    X(compare, "compare", "two runs step by step: what differs first, where, by how much")         \
     X(config, "config", "print the resolved configuration, or every key and its meaning")          \
     X(dataset, "dataset", "measure, check or export a dataset")
 

@@ -175,7 +175,7 @@ void judge_warn(const struct logged_run *run, const struct judge_rules *rules, s
     clipping(run, out);
     loss_rose(run, out);
     nothing_found(run, out);
-    if (out->kind != VERDICT_COLLAPSED) {
+    if (out->kind == VERDICT_HEALTHY || out->kind == VERDICT_INCOMPLETE) {
         last_evaluation_empty(run, rules, out);
         class_empty(run, rules, out);
     }

@@ -9,15 +9,16 @@ const double run_log_thresholds[RUN_LOG_THRESHOLDS] = {0.05, 0.1, 0.3, 0.5, 0.7,
 #define EVAL(type, name) {#name, type, offsetof(struct run_log_eval, name), 0}
 #define EVAL_OPTIONAL(type, name) {#name, type, offsetof(struct run_log_eval, name), 1}
 
+/* Parts before their sum: where two runs differ, the part is named first. */
 static const struct run_log_field step_fields[] = {
     STEP(RUN_LOG_INT, step),
     STEP(RUN_LOG_NUMBER, lr),
-    STEP(RUN_LOG_NUMBER, loss),
     STEP(RUN_LOG_NUMBER, loss_rpn_cls),
     STEP(RUN_LOG_NUMBER, loss_rpn_bbox),
     STEP(RUN_LOG_NUMBER, loss_cls),
     STEP(RUN_LOG_NUMBER, loss_bbox),
     STEP(RUN_LOG_NUMBER, loss_mask),
+    STEP(RUN_LOG_NUMBER, loss),
     STEP(RUN_LOG_NUMBER, grad_norm),
     STEP(RUN_LOG_FLAG, clipped),
     STEP(RUN_LOG_FLAG, skipped),

@@ -209,7 +209,7 @@ Test(run_log, damage_is_named)
         {"nothing", 0, "", "no run line"},
         {"a torn first line", 0, "{\"event\":\"ru", "no run line"},
         {"a step without its losses", 2, "{\"event\":\"step\",\"step\":7,\"lr\":0.1}\n",
-         "bent.jsonl:3: \"loss\" is missing"},
+         "bent.jsonl:3: \"loss_rpn_cls\" is missing"},
         {"a word for a number", 2, "{\"event\":\"step\",\"step\":7,\"lr\":\"fast\"}\n",
          "bent.jsonl:3: \"lr\" must be a number"},
         {"a real for a count", 2, "{\"event\":\"step\",\"step\":7.5}\n",
