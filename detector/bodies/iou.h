@@ -1,4 +1,5 @@
-/* Intersection over union of two boxes, as the matcher and NMS see it. Widths are x2 - x1: no +1. */
+/* Intersection over union of two boxes, as the matcher and NMS see it. Widths are x2 - x1: no +1.
+ */
 #ifndef DET_BODIES_IOU_H
 #define DET_BODIES_IOU_H
 

@@ -53,8 +53,7 @@ static int weigh_cell(const struct det_roi_axis *axis, int pixels, int cell, int
     float share = 1.0f / (float)axis->samples;
     int n = 0;
     for (int i = 0; i < axis->samples; i++) {
-        struct det_sample_tap tap =
-            det_sample_tap(det_roi_axis_sample(axis, cell, i), pixels);
+        struct det_sample_tap tap = det_sample_tap(det_roi_axis_sample(axis, cell, i), pixels);
         if (tap.low_weight == 0.0f && tap.high_weight == 0.0f)
             continue;
         if (n == 0)

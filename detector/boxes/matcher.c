@@ -80,8 +80,8 @@ static void best_of_block(const struct iou_source *from, int block, struct best_
     }
 }
 
-static void apply_thresholds(const struct det_matcher *matcher, int n,
-                             const struct best_rows *best, int32_t *matches)
+static void apply_thresholds(const struct det_matcher *matcher, int n, const struct best_rows *best,
+                             int32_t *matches)
 {
     for (int i = 0; i < n; i++) {
         int32_t otherwise = best->iou[i] < matcher->low ? DET_MATCH_BACKGROUND : DET_MATCH_IGNORED;

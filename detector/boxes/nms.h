@@ -1,5 +1,6 @@
 /* Greedy non-maximum suppression: a box falls to a better one of the same class with IoU above the
- * threshold. Classes are compared, not shifted apart by coordinate offsets, which lose precision. */
+ * threshold. Classes are compared, not shifted apart by coordinate offsets, which lose precision.
+ */
 #ifndef DET_BOXES_NMS_H
 #define DET_BOXES_NMS_H
 

@@ -121,8 +121,8 @@ static void propose_level(const struct job *job, struct image *image, int level,
     const struct det_proposal_filter *filter = job->filter;
     int chosen = choose_anchors(filter, level, image, s->keys);
     int n = decode_chosen(job, image, chosen, s);
-    int kept = det_suppress(n, s->boxes, NULL, filter->nms_iou, filter->post_nms, s->keep,
-                            s->suppress);
+    int kept =
+        det_suppress(n, s->boxes, NULL, filter->nms_iou, filter->post_nms, s->keep, s->suppress);
     for (int i = 0; i < kept; i++) {
         memcpy(s->survivor_boxes + 4 * (size_t)s->survivors, s->boxes + 4 * (size_t)s->keep[i],
                4 * sizeof *s->boxes);

@@ -64,8 +64,8 @@ static void assign_image(void *arg, int image, int worker)
     layout(&s, n, objects, det_cpu_scratch(job->cpu, worker));
     det_match_boxes(&job->assign->matcher, objects, truth, n, job->anchors, s.matches, s.match);
     label_matches(n, s.matches, labels);
-    struct det_sample_counts counts = det_sample(&job->assign->sampler, n, labels,
-                                                 job->images->ids[image], job->step, s.keys);
+    struct det_sample_counts counts =
+        det_sample(&job->assign->sampler, n, labels, job->images->ids[image], job->step, s.keys);
     out->n_positive[image] = counts.positives;
     out->n_negative[image] = counts.negatives;
     out->n_candidates[2 * image] = counts.positive_candidates;

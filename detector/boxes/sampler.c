@@ -60,8 +60,7 @@ struct det_sample_counts det_sample(const struct det_sampler *sampler, int n, in
     struct det_sample_counts counts;
     struct stream stream = {(uint32_t)image_id, step, sampler->positive_purpose, sampler->seed};
     int quota = (int)((float)sampler->batch_per_image * sampler->positive_fraction);
-    counts.positives =
-        draw(&stream, n, labels, 1, quota, keys, &counts.positive_candidates);
+    counts.positives = draw(&stream, n, labels, 1, quota, keys, &counts.positive_candidates);
     stream.purpose = sampler->negative_purpose;
     counts.negatives = draw(&stream, n, labels, 0, sampler->batch_per_image - counts.positives,
                             keys, &counts.negative_candidates);

@@ -126,8 +126,8 @@ static void detect_image(void *arg, int image, int worker)
     layout(&s, job->detect, range.n, det_cpu_scratch(job->cpu, worker));
     int n = collect_candidates(job, &range, &s);
     n = decode_candidates(job, &range, n, &s);
-    int kept = det_suppress(n, s.boxes, s.classes, job->detect->nms_iou,
-                            job->detect->max_per_image, s.keep, s.suppress);
+    int kept = det_suppress(n, s.boxes, s.classes, job->detect->nms_iou, job->detect->max_per_image,
+                            s.keep, s.suppress);
     size_t first = (size_t)image * (size_t)out->max_per_image;
     for (int i = 0; i < kept; i++) {
         size_t from = (size_t)s.keep[i];
