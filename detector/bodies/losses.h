@@ -8,6 +8,7 @@
 #define DET_BODIES_LOSSES_H
 
 #include "detector/bodies/host_device.h"
+#include "detector/bodies/probability.h"
 
 #include <math.h>
 
@@ -15,12 +16,6 @@
 DET_BODY float det_max_or_nan(float a, float b)
 {
     return b > a || isnan(b) ? b : a;
-}
-
-DET_BODY float det_sigmoid(float x)
-{
-    float e = expf(-fabsf(x));
-    return x >= 0.0f ? 1.0f / (1.0f + e) : e / (1.0f + e);
 }
 
 /* log(1 + exp(x)) */
@@ -67,40 +62,6 @@ DET_BODY struct det_loss_term det_soft_bce(float logit, float target)
     float high = logit > 0.0f ? logit : 0.0f;
     struct det_loss_term term = {high - logit * target + log1pf(e), p - target};
     return term;
-}
-
-/* A row of logits, normalised: p_j = exp(logit_j - max) / (1 + rest). */
-struct det_softmax {
-    float max;
-    float rest;    /* sum over all classes but arg_max of exp(logit - max); summed in double */
-    int arg_max;   /* lowest index among equals; -1 where the row holds a NaN */
-};
-
-DET_BODY struct det_softmax det_softmax_row(const float *logits, int classes)
-{
-    struct det_softmax row = {logits[0], 0.0f, 0};
-    for (int j = 1; j < classes; j++) {
-        if (logits[j] > row.max) {
-            row.max = logits[j];
-            row.arg_max = j;
-        }
-    }
-    double rest = 0.0;
-    for (int j = 0; j < classes; j++) {
-        if (j != row.arg_max)
-            rest += (double)expf(logits[j] - row.max);
-    }
-    row.rest = (float)rest;
-    if (isnan(row.rest) || isnan(row.max)) {
-        row.rest = NAN;
-        row.arg_max = -1;
-    }
-    return row;
-}
-
-DET_BODY float det_softmax_p(const struct det_softmax *row, float logit)
-{
-    return expf(logit - row->max) / (1.0f + row->rest);
 }
 
 /* Softmax focal loss of a row of class `label`. *slope receives the factor of the derivative, which

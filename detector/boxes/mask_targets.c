@@ -1,8 +1,8 @@
 #include "detector/boxes/mask_targets.h"
 
 #include "detector/backend/cpu.h"
-#include "detector/bodies/roi_axis.h"
 #include "detector/boxes/scratch.h"
+#include "detector/layers/roi_axis.h"
 
 #include <string.h>
 
@@ -14,102 +14,57 @@ struct job {
     float *targets;
 };
 
-/* Which pixels of an axis each cell reads, and how much: cell c reads pixels first[c] ..
- * first[c] + n[c] - 1 with weights[begin[c]] and on, averaged over its samples. */
-struct axis_weights {
-    int *first, *n, *begin; /* [cells] */
-    float *weights;         /* [pixels + 3 cells] */
-};
-
 struct target_scratch {
-    struct axis_weights x, y;
-    float *rows; /* [mask_h, cells]: the mask's rows, pooled along x */
+    struct det_roi_axis rows, columns;
+    float *line; /* [mask_w] */
 };
 
-/* Neighbouring cells share at most two pixels, hence pixels + 3 cells weights for any RoI. */
-static void layout_axis(struct axis_weights *w, int pixels, int cells, struct det_arena *scratch)
+static struct det_roi_align mask_align(int size)
 {
-    size_t n = (size_t)cells;
-    w->first = det_scratch_cut(scratch, n, sizeof *w->first);
-    w->n = det_scratch_cut(scratch, n, sizeof *w->n);
-    w->begin = det_scratch_cut(scratch, n, sizeof *w->begin);
-    w->weights = det_scratch_cut(scratch, (size_t)pixels + 3 * n, sizeof *w->weights);
+    return (struct det_roi_align){.output_size = size, .sampling_ratio = 0, .aligned = 0};
+}
+
+static void layout_axis(struct det_roi_axis *axis, int pixels, int size, struct det_arena *scratch)
+{
+    struct det_roi_align shape = mask_align(size);
+    int capacity = det_roi_axis_capacity(&shape, pixels);
+    void *block = det_scratch_cut(scratch, det_roi_axis_bytes(&shape, capacity), 1);
+    if (block)
+        det_roi_axis_place(axis, &shape, capacity, block);
 }
 
 static size_t layout(struct target_scratch *s, int h, int w, int size, void *base)
 {
     struct det_arena scratch = {.base = base};
-    layout_axis(&s->x, w, size, &scratch);
-    layout_axis(&s->y, h, size, &scratch);
-    s->rows = det_scratch_cut(&scratch, (size_t)h * (size_t)size, sizeof *s->rows);
+    layout_axis(&s->rows, h, size, &scratch);
+    layout_axis(&s->columns, w, size, &scratch);
+    s->line = det_scratch_cut(&scratch, (size_t)w, sizeof *s->line);
     return scratch.size;
 }
 
-/* The cell's weights into w->weights from `begin` on; returns the end. */
-static int weigh_cell(const struct det_roi_axis *axis, int pixels, int cell, int begin,
-                      struct axis_weights *w)
+/* Mask rows into one line, weighted as output row i wants them. */
+static void pool_rows(const struct target_scratch *s, int i, const uint8_t *mask, int mask_w)
 {
-    float *weights = w->weights + begin;
-    float share = 1.0f / (float)axis->samples;
-    int n = 0;
-    for (int i = 0; i < axis->samples; i++) {
-        struct det_sample_tap tap = det_sample_tap(det_roi_axis_sample(axis, cell, i), pixels);
-        if (tap.low_weight == 0.0f && tap.high_weight == 0.0f)
-            continue;
-        if (n == 0)
-            w->first[cell] = tap.low;
-        while (w->first[cell] + n <= tap.high)
-            weights[n++] = 0.0f;
-        weights[tap.low - w->first[cell]] += share * tap.low_weight;
-        weights[tap.high - w->first[cell]] += share * tap.high_weight;
-    }
-    w->begin[cell] = begin;
-    w->n[cell] = n;
-    return begin + n;
-}
-
-static void weigh_axis(float start, float end, int pixels, int cells, struct axis_weights *w)
-{
-    struct det_roi_axis axis = det_roi_axis(start, end, cells);
-    int at = 0;
-    for (int c = 0; c < cells; c++) {
-        w->first[c] = 0;
-        at = weigh_cell(&axis, pixels, c, at, w);
+    const struct det_roi_tap *tap = s->rows.taps + (size_t)i * (size_t)s->rows.capacity;
+    int first = s->columns.first;
+    int end = s->columns.end;
+    memset(s->line + first, 0, (size_t)(end - first) * sizeof *s->line);
+    for (int t = 0; t < s->rows.count[i]; t++) {
+        const uint8_t *row = mask + (size_t)tap[t].at * (size_t)mask_w;
+        float weight = tap[t].weight;
+        for (int x = first; x < end; x++)
+            s->line[x] += weight * (float)row[x];
     }
 }
 
-/* One mask row pooled along x. */
-static void pool_row(const struct axis_weights *x, int cells, const uint8_t *pixels, float *out)
+static void pool_columns(const struct target_scratch *s, float *out)
 {
-    for (int c = 0; c < cells; c++) {
-        const uint8_t *from = pixels + x->first[c];
-        const float *weights = x->weights + x->begin[c];
+    const struct det_roi_tap *tap = s->columns.taps;
+    for (int j = 0; j < s->columns.cells; j++, tap += s->columns.capacity) {
         float sum = 0.0f;
-        for (int i = 0; i < x->n[c]; i++)
-            sum += from[i] ? weights[i] : 0.0f;
-        out[c] = sum;
-    }
-}
-
-/* The RoI's target from the rows that it touches. */
-static void pool_mask(const struct target_scratch *s, int size, const uint8_t *mask, int mask_w,
-                      float *target)
-{
-    int pooled = 0; /* rows below this one are done; cells go downwards */
-    for (int c = 0; c < size; c++) {
-        float *out = target + (size_t)c * (size_t)size;
-        int first = s->y.first[c];
-        int end = first + s->y.n[c];
-        memset(out, 0, (size_t)size * sizeof *out);
-        for (pooled = pooled > first ? pooled : first; pooled < end; pooled++)
-            pool_row(&s->x, size, mask + (size_t)pooled * (size_t)mask_w,
-                     s->rows + (size_t)pooled * (size_t)size);
-        for (int y = first; y < end; y++) {
-            float weight = s->y.weights[s->y.begin[c] + y - first];
-            const float *row = s->rows + (size_t)y * (size_t)size;
-            for (int i = 0; i < size; i++)
-                out[i] += weight * row[i];
-        }
+        for (int t = 0; t < s->columns.count[j]; t++)
+            sum += tap[t].weight * s->line[tap[t].at];
+        out[j] = sum;
     }
 }
 
@@ -119,13 +74,18 @@ static void make_target(void *arg, int r, int worker)
     const struct det_truth *truth = job->truth;
     const float *box = job->rois->boxes + 4 * (size_t)r;
     size_t plane = (size_t)truth->mask_h * (size_t)truth->mask_w;
+    const uint8_t *mask = truth->masks + (size_t)job->rois->matched[r] * plane;
+    struct det_roi_align shape = mask_align(job->size);
     size_t size = (size_t)job->size;
+    float *target = job->targets + (size_t)r * size * size;
     struct target_scratch s;
     layout(&s, truth->mask_h, truth->mask_w, job->size, det_cpu_scratch(job->cpu, worker));
-    weigh_axis(box[0], box[2], truth->mask_w, job->size, &s.x);
-    weigh_axis(box[1], box[3], truth->mask_h, job->size, &s.y);
-    pool_mask(&s, job->size, truth->masks + (size_t)job->rois->matched[r] * plane, truth->mask_w,
-              job->targets + (size_t)r * size * size);
+    det_roi_axis_fill(&s.rows, &shape, 1.0f, truth->mask_h, box[1], box[3]);
+    det_roi_axis_fill(&s.columns, &shape, 1.0f, truth->mask_w, box[0], box[2]);
+    for (int i = 0; i < job->size; i++, target += size) {
+        pool_rows(&s, i, mask, truth->mask_w);
+        pool_columns(&s, target);
+    }
 }
 
 void det_mask_targets(struct det_device *dev, const struct det_rois *rois,

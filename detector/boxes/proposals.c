@@ -2,7 +2,7 @@
 
 #include "detector/backend/cpu.h"
 #include "detector/bodies/box_coder.h"
-#include "detector/bodies/losses.h"
+#include "detector/bodies/probability.h"
 #include "detector/bodies/sort_key.h"
 #include "detector/boxes/nms.h"
 #include "detector/boxes/scratch.h"

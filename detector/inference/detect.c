@@ -2,7 +2,7 @@
 
 #include "detector/backend/cpu.h"
 #include "detector/bodies/box_coder.h"
-#include "detector/bodies/losses.h"
+#include "detector/bodies/probability.h"
 #include "detector/bodies/sort_key.h"
 #include "detector/boxes/nms.h"
 #include "detector/boxes/scratch.h"
@@ -78,10 +78,9 @@ static int collect_candidates(const struct job *job, struct range *range,
     int n = 0;
     for (int r = 0; r < range->n; r++) {
         float *scores = s->scores + (size_t)r * (size_t)classes;
-        const float *logits = job->cls_logits + (size_t)(range->first + r) * (size_t)classes;
-        struct det_softmax row = det_softmax_row(logits, classes);
+        det_softmax(classes, job->cls_logits + (size_t)(range->first + r) * (size_t)classes,
+                    scores);
         for (int c = 1; c < classes; c++) {
-            scores[c] = det_softmax_p(&row, logits[c]);
             range->not_finite += !isfinite(scores[c]);
             s->keys[n] = det_key_descending(scores[c], (uint32_t)(r * classes + c));
             n += isfinite(scores[c]) && scores[c] > job->detect->score_threshold;

@@ -1,6 +1,6 @@
 #include "detector/inference/mask_paste.h"
 
-#include "detector/bodies/losses.h"
+#include "detector/bodies/probability.h"
 
 #include <string.h>
 

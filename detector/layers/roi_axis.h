@@ -1,6 +1,6 @@
 /* RoIAlign is separable: a cell's mean over its grid of bilinear samples is a weighted sum over
  * rows of weighted sums over columns. Each axis becomes a short list of map cells and weights for
- * every output cell. Internal to layers/. */
+ * every output cell: of feature maps here, of ground-truth masks in boxes/mask_targets.c. */
 #ifndef DET_LAYERS_ROI_AXIS_H
 #define DET_LAYERS_ROI_AXIS_H
 
