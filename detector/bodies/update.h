@@ -19,10 +19,12 @@ struct det_update_terms {
 };
 
 /* SGD with momentum, weight decay inside the gradient (torch.optim.SGD, dampening 0). */
-DET_BODY void det_sgd_step(const struct det_update_terms *t, float *param, float grad, float *momentum)
+DET_BODY void det_sgd_step(const struct det_update_terms *t, float *param, float grad,
+                           float *momentum)
 {
     float decayed = grad + t->weight_decay * *param;
-    float buffer = t->momentum == 0.0f ? decayed : t->momentum * *momentum + decayed;
+    float carried = t->momentum * *momentum + decayed;
+    float buffer = t->momentum == 0.0f ? decayed : carried; /* whatever the buffer held */
     *momentum = buffer;
     *param -= t->lr * buffer;
 }

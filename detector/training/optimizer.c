@@ -17,20 +17,22 @@ static void sgd_block(void *arg, int block, int worker)
 {
     (void)worker;
     const struct update_job *job = arg;
+    struct det_update_terms terms = job->terms; /* a copy, which the stores below cannot alias */
     size_t begin = det_block_begin(block);
     size_t end = begin + det_block_length(job->n, block);
     for (size_t i = begin; i < end; i++)
-        det_sgd_step(&job->terms, &job->param[i], job->grad[i], &job->state1[i]);
+        det_sgd_step(&terms, &job->param[i], job->grad[i], &job->state1[i]);
 }
 
 static void adamw_block(void *arg, int block, int worker)
 {
     (void)worker;
     const struct update_job *job = arg;
+    struct det_update_terms terms = job->terms; /* a copy, which the stores below cannot alias */
     size_t begin = det_block_begin(block);
     size_t end = begin + det_block_length(job->n, block);
     for (size_t i = begin; i < end; i++)
-        det_adamw_step(&job->terms, &job->param[i], job->grad[i], &job->state1[i],
+        det_adamw_step(&terms, &job->param[i], job->grad[i], &job->state1[i],
                        &job->state2[i]);
 }
 
