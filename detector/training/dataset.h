@@ -43,6 +43,8 @@ struct det_dataset {
     const char *const *class_names; /* [K], class k's name at k - 1 */
     int canvas_h, canvas_w; /* every delivered image; multiples of 32 */
     int max_objects;       /* most annotations of one image */
+    int left_out;          /* annotations without area, with which nothing can be trained: not
+                              delivered, to be reported */
     uint64_t checksum;     /* of the recipe and its first images, or of the annotation file */
     /* Image `index` into sample (whose image buffer the caller gave). A pure function of (dataset,
      * index): any order, any thread. Once `truth` has grown to its largest, allocates nothing for a
