@@ -9,6 +9,7 @@
 #include "detector/base/status.h"
 
 #define COMMANDS(X)                                                                                \
+    X(train, "train", "train the reference detector once, evaluate and judge it")                  \
     X(judge, "judge", "verdicts over runs: healthy, collapsed, diverged, stalled, incomplete")     \
     X(compare, "compare", "two runs step by step: what differs first, where, by how much")         \
     X(config, "config", "print the resolved configuration, or every key and its meaning")          \
