@@ -147,16 +147,23 @@ Test(clip, same_bits_for_any_number_of_threads)
 /* Squares are taken in double: 1e30^2 is not infinite, 1e-30^2 not zero. NaN and infinity show. */
 Test(clip, sum_of_squares_of_extremes)
 {
-    const float large = 1e30f, small = 1e-30f, none = NAN, infinite = -INFINITY;
+    enum { N = 19 }; /* lanes and a tail */
+    float g[N];
     double sum = 0;
-    det_sum_squares(dev, 1, &large, &sum);
-    expect_near("1e30", sum / 1e60, 1, 1e-6);
+    for (int i = 0; i < N; i++)
+        g[i] = 1e30f;
+    det_sum_squares(dev, N, g, &sum);
+    expect_near("1e30", sum / 1e60, N, 1e-6);
     sum = 0;
-    det_sum_squares(dev, 1, &small, &sum);
-    expect_near("1e-30", sum * 1e60, 1, 1e-6);
-    det_sum_squares(dev, 1, &infinite, &sum);
+    for (int i = 0; i < N; i++)
+        g[i] = 1e-30f;
+    det_sum_squares(dev, N, g, &sum);
+    expect_near("1e-30", sum * 1e60, N, 1e-6);
+    g[3] = -INFINITY;
+    det_sum_squares(dev, N, g, &sum);
     cr_expect_eq(sum, INFINITY);
-    det_sum_squares(dev, 1, &none, &sum);
+    g[N - 1] = NAN;
+    det_sum_squares(dev, N, g, &sum);
     cr_expect(isnan(sum));
 }
 

@@ -57,13 +57,14 @@ Test(learning_rate, multi_step)
     expect_lr(&config, 99, 0.0002, 1e-18);
 }
 
-/* 0.7 * 10 and 0.29 * 100 are not whole in binary: the step is rounded, not cut or passed over. */
+/* 0.07 * 100 is a hair above 7 in binary, 0.29 * 100 a hair below 29: the step is rounded, neither
+ * passed over nor cut. */
 Test(learning_rate, milestones_are_rounded_to_steps)
 {
     struct det_config config = schedule(DET_DECAY_MULTI_STEP);
     config.schedule_milestones.n = 1;
-    for (int64_t steps = 10; steps <= 1000; steps *= 10) {
-        for (int percent = 10; percent < 100; percent += 10) {
+    for (int64_t steps = 100; steps <= 10000; steps *= 10) {
+        for (int percent = 1; percent < 100; percent++) {
             config.schedule_steps = steps;
             config.schedule_milestones.at[0] = percent / 100.0;
             int64_t at = steps * percent / 100;

@@ -171,6 +171,9 @@ Test(ohem, a_nan_is_the_hardest)
     double out;
     det_rpn_cls_loss(dev, &loss, 6, logits, labels, &out, NULL, NULL);
     cr_expect(isnan(out), "got %g", out);
+    cr_expect_gt(det_ohem_key(-NAN), det_ohem_key(INFINITY));
+    cr_expect_gt(det_ohem_key(NAN), det_ohem_key(INFINITY));
+    cr_expect_eq(det_ohem_key(-0.0f), det_ohem_key(0.0f));
 }
 
 Test(ohem, scratch_is_asked_for_only_where_needed)
