@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- a device ---------------------------------------------------------------------------------- */
+/* ---- a device ---- */
 
 struct test_device {
     struct det_cpu cpu;
@@ -34,7 +34,7 @@ static inline void test_device_close(struct test_device *t)
     det_pool_destroy(t->cpu.pool);
 }
 
-/* ---- numbers and comparisons ------------------------------------------------------------------- */
+/* ---- numbers and comparisons ---- */
 
 /* Uniform in [low, high), a function of (seed, i). */
 static inline float test_number(uint32_t seed, int i, float low, float high)
@@ -83,7 +83,7 @@ static inline void expect_all(const char *what, const float *got, int n, float w
     }
 }
 
-/* ---- the five losses as one -------------------------------------------------------------------- */
+/* ---- the five losses as one ---- */
 
 #define TEST_CLASSES 4 /* background and three */
 #define TEST_SIDE 3    /* mask pixels a side */
@@ -137,7 +137,8 @@ static inline struct test_input test_input_make(enum test_loss loss, uint32_t se
 {
     struct test_input in = {.loss = loss};
     for (int r = 0; r < rows; r++)
-        test_input_add(&in, seed, r % period ? 0 : 1 + (r / period) % (test_losses[loss].classes - 1));
+        test_input_add(&in, seed,
+                       r % period ? 0 : 1 + (r / period) % (test_losses[loss].classes - 1));
     return in;
 }
 
@@ -250,8 +251,8 @@ static inline double test_run(struct det_device *dev, const struct test_input *i
                          &loss, dx);
         break;
     default:
-        det_mask_loss(dev, loss_scale, in->rows, TEST_CLASSES, TEST_SIDE, count, in->x,
-                      in->targets, in->labels, &loss, dx);
+        det_mask_loss(dev, loss_scale, in->rows, TEST_CLASSES, TEST_SIDE, count, in->x, in->targets,
+                      in->labels, &loss, dx);
     }
     return loss;
 }

@@ -9,11 +9,11 @@
 /* Made once per tensor by det_update_terms_of (training/optimizer.h), in double, then rounded. */
 struct det_update_terms {
     float lr, weight_decay;
-    float momentum;   /* 0 at the first update: the buffer starts as the gradient */
-    float keep;       /* AdamW: 1 - lr * weight_decay */
+    float momentum; /* 0 at the first update: the buffer starts as the gradient */
+    float keep;     /* AdamW: 1 - lr * weight_decay */
     float beta1, one_minus_beta1;
     float beta2, one_minus_beta2;
-    float step_size;  /* AdamW: lr / (1 - beta1^step) */
+    float step_size;       /* AdamW: lr / (1 - beta1^step) */
     float root_correction; /* AdamW: sqrt(1 - beta2^step) */
     float eps;
 };

@@ -60,8 +60,7 @@ enum det_code det_box_loss_check(const struct det_box_loss *loss, struct det_err
     if (!(isfinite(loss->beta) && loss->beta >= 0.0f))
         return det_fail(err, DET_INVALID, "smooth L1 beta: %g is not 0 or more",
                         (double)loss->beta);
-    enum det_code code =
-        check_average(loss->reduction, loss->avg_factor, loss->fixed_factor, err);
+    enum det_code code = check_average(loss->reduction, loss->avg_factor, loss->fixed_factor, err);
     return code == DET_OK ? check_loss_scale(loss->loss_scale, err) : code;
 }
 

@@ -7,13 +7,13 @@
  *  - Nothing to average over (no rows, no positives, all ignored, all weights 0) is a loss of
  *    exactly 0 with gradients of exactly 0, never NaN.
  *  - A NaN in a row that counts is a NaN in the loss.
- *  - Gradients overwrite, for every live row; rows beyond *count are not touched. A NULL gradient or
- *    stats pointer means that it is not wanted. loss_scale multiplies gradients only.
+ *  - Gradients overwrite, for every live row; rows beyond *count are not touched. A NULL gradient
+ * or stats pointer means that it is not wanted. loss_scale multiplies gradients only.
  *  - Element values are float32 (bodies/losses.h), sums double in row order: the bits depend on
  *    nothing else.
  *
- * The `_rows` functions are reduction `none`: the loss of each live row into losses[rows], weighted,
- * undivided, 0 where the row does not count (or OHEM drops it). */
+ * The `_rows` functions are reduction `none`: the loss of each live row into losses[rows],
+ * weighted, undivided, 0 where the row does not count (or OHEM drops it). */
 #ifndef DET_LOSSES_LOSSES_H
 #define DET_LOSSES_LOSSES_H
 
@@ -25,7 +25,8 @@
 enum det_code det_cls_loss_check(const struct det_cls_loss *loss, struct det_error *err);
 enum det_code det_box_loss_check(const struct det_box_loss *loss, struct det_error *err);
 
-/* Bytes of shared scratch that each loss needs for up to that many rows. The box losses need none. */
+/* Bytes of shared scratch that each loss needs for up to that many rows. The box losses need none.
+ */
 size_t det_cls_loss_scratch(const struct det_cls_loss *loss, int rows);
 size_t det_mask_loss_scratch(int rows);
 
@@ -45,9 +46,8 @@ void det_rpn_cls_loss_rows(struct det_device *dev, const struct det_cls_loss *lo
  * max_foreground is the highest probability of any foreground class of any live row,
  * mean_foreground_at_positives the mean probability of a foreground row's own class. */
 void det_roi_cls_loss(struct det_device *dev, const struct det_cls_loss *loss, int rows,
-                      int classes, const int32_t *count, const float *logits,
-                      const int32_t *labels, double *out, float *dlogits,
-                      struct det_cls_stats *stats);
+                      int classes, const int32_t *count, const float *logits, const int32_t *labels,
+                      double *out, float *dlogits, struct det_cls_stats *stats);
 void det_roi_cls_loss_rows(struct det_device *dev, const struct det_cls_loss *loss, int rows,
                            int classes, const int32_t *count, const float *logits,
                            const int32_t *labels, float *losses);

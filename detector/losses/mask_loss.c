@@ -57,8 +57,16 @@ void det_mask_loss(struct det_device *dev, float loss_scale, int rows, int class
     int live = det_live(count, rows);
     int positives = count_positives(labels, live);
     double inverse = positives > 0 ? 1.0 / ((double)positives * size * size) : 0.0;
-    struct mask_job job = {classes, size * size, logits, targets, labels,
-                           (float)(inverse * (double)loss_scale), dlogits, (double *)cpu->shared};
+    struct mask_job job = {
+        .classes = classes,
+        .plane = size * size,
+        .logits = logits,
+        .targets = targets,
+        .labels = labels,
+        .factor = (float)(inverse * (double)loss_scale),
+        .dlogits = dlogits,
+        .sums = (double *)cpu->shared,
+    };
     det_pool_run(cpu->pool, live, one_row, &job);
     double sum = 0.0;
     for (int r = 0; r < live; r++)
@@ -72,8 +80,14 @@ void det_mask_loss_rows(struct det_device *dev, int rows, int classes, int size,
 {
     struct det_cpu *cpu = det_cpu_of(dev);
     int live = det_live(count, rows);
-    struct mask_job job = {classes, size * size, logits, targets, labels, 0.0f, NULL,
-                           (double *)cpu->shared};
+    struct mask_job job = {
+        .classes = classes,
+        .plane = size * size,
+        .logits = logits,
+        .targets = targets,
+        .labels = labels,
+        .sums = (double *)cpu->shared,
+    };
     det_pool_run(cpu->pool, live, one_row, &job);
     for (int r = 0; r < live; r++)
         losses[r] = (float)(job.sums[r] / (size * size));

@@ -47,8 +47,8 @@ static void row_gradient(const struct roi_rows *in, int r, const struct det_soft
     int label = in->labels[r];
     for (int j = 0; j < in->classes; j++)
         to[j] = slope * det_softmax_p(row, logits[j]);
-    to[label] = label == row->arg_max ? -slope * (row->rest / (1.0f + row->rest))
-                                      : to[label] - slope;
+    to[label] =
+        label == row->arg_max ? -slope * (row->rest / (1.0f + row->rest)) : to[label] - slope;
 }
 
 /* Loss of each row into losses (if wanted), gradient into dlogits (if wanted, not yet divided),
@@ -108,8 +108,8 @@ static void monitor(const struct roi_rows *in, struct det_cls_stats *stats)
     for (int r = 0; r < in->rows; r++) {
         const float *logits = row_at(in, r);
         struct det_softmax row = det_softmax_row(logits, in->classes);
-        stats->max_foreground = det_max_or_nan(stats->max_foreground,
-                                               highest_foreground(logits, in->classes, &row));
+        stats->max_foreground =
+            det_max_or_nan(stats->max_foreground, highest_foreground(logits, in->classes, &row));
         if (in->labels[r] < 0)
             continue;
         det_cls_stats_add(stats, in->labels[r], row.arg_max);
@@ -121,9 +121,8 @@ static void monitor(const struct roi_rows *in, struct det_cls_stats *stats)
 }
 
 void det_roi_cls_loss(struct det_device *dev, const struct det_cls_loss *loss, int rows,
-                      int classes, const int32_t *count, const float *logits,
-                      const int32_t *labels, double *out, float *dlogits,
-                      struct det_cls_stats *stats)
+                      int classes, const int32_t *count, const float *logits, const int32_t *labels,
+                      double *out, float *dlogits, struct det_cls_stats *stats)
 {
     struct roi_rows in = {det_live(count, rows), classes, logits, labels};
     struct det_avg_counts counts = {0};

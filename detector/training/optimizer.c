@@ -32,8 +32,7 @@ static void adamw_block(void *arg, int block, int worker)
     size_t begin = det_block_begin(block);
     size_t end = begin + det_block_length(job->n, block);
     for (size_t i = begin; i < end; i++)
-        det_adamw_step(&terms, &job->param[i], job->grad[i], &job->state1[i],
-                       &job->state2[i]);
+        det_adamw_step(&terms, &job->param[i], job->grad[i], &job->state1[i], &job->state2[i]);
 }
 
 struct det_update_terms det_update_terms_of(const struct det_update *update)

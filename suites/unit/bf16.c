@@ -51,8 +51,8 @@ Test(bf16, by_hand)
  * bits set would wrap round to zero by adding. */
 Test(bf16, a_nan_stays_a_nan)
 {
-    static const uint32_t nans[] = {0x7F800001u, 0x7F80FFFFu, 0x7FC00000u, 0x7FFFFFFFu,
-                                    0xFF800001u, 0xFFFFFFFFu};
+    static const uint32_t nans[] = {0x7F800001u, 0x7F80FFFFu, 0x7FC00000u,
+                                    0x7FFFFFFFu, 0xFF800001u, 0xFFFFFFFFu};
     for (size_t i = 0; i < sizeof nans / sizeof nans[0]; i++)
         cr_expect(isnan(det_bf16(from_bits(nans[i]))), "%08x: got %08x", nans[i],
                   to_bits(det_bf16(from_bits(nans[i]))));
@@ -68,7 +68,8 @@ Test(bf16, is_the_nearest)
         uint32_t low = bits & 0xFFFF0000u, got = to_bits(y);
         double below = fabs((double)x - (double)from_bits(low));
         double above = fabs((double)from_bits(low + 0x10000u) - (double)x);
-        uint32_t want = below < above ? low : above < below ? low + 0x10000u
+        uint32_t want = below < above    ? low
+                        : above < below  ? low + 0x10000u
                         : low & 0x10000u ? low + 0x10000u
                                          : low;
         cr_expect_eq(got, want, "%08x: got %08x, want %08x", bits, got, want);

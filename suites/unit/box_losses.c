@@ -18,8 +18,7 @@ TestSuite(box_losses, .init = set_up, .fini = tear_down);
 
 static struct det_box_loss smooth(float beta)
 {
-    return (struct det_box_loss){
-        .beta = beta, .avg_factor = DET_AVG_SAMPLED, .loss_scale = 1.0f};
+    return (struct det_box_loss){.beta = beta, .avg_factor = DET_AVG_SAMPLED, .loss_scale = 1.0f};
 }
 
 static double one_box(struct det_box_loss loss, const float deltas[4], float gradient[4])
@@ -31,8 +30,8 @@ static double one_box(struct det_box_loss loss, const float deltas[4], float gra
     return out;
 }
 
-/* beta 0.5: 0.25 is quadratic, 0.25^2 / (2 * 0.5) = 0.0625, slope 0.25 / 0.5; -0.5 is at beta, where
- * both forms give 0.25, slope -1; 2 is linear, 2 - 0.25, slope 1; 0 is 0. */
+/* beta 0.5: 0.25 is quadratic, 0.25^2 / (2 * 0.5) = 0.0625, slope 0.25 / 0.5; -0.5 is at beta,
+ * where both forms give 0.25, slope -1; 2 is linear, 2 - 0.25, slope 1; 0 is 0. */
 Test(box_losses, either_side_of_beta)
 {
     const float deltas[4] = {0.25f, -0.5f, 2.0f, 0.0f};
@@ -91,7 +90,7 @@ Test(box_losses, every_avg_factor_by_hand)
         const char *name;
         double divisor;
     } cases[] = {
-        {DET_AVG_SAMPLED, "sampled", 3}, {DET_AVG_WEIGHTS, "weights", 3},
+        {DET_AVG_SAMPLED, "sampled", 3},     {DET_AVG_WEIGHTS, "weights", 3},
         {DET_AVG_POSITIVES, "positives", 1}, {DET_AVG_ALL, "all", 6},
         {DET_AVG_FIXED, "fixed", 64},
     };
@@ -107,8 +106,7 @@ Test(box_losses, every_avg_factor_by_hand)
         det_rpn_box_loss(dev, &loss, 6, deltas, targets, labels, &out, dx);
         expect_near(cases[i].name, out, 4 / cases[i].divisor, 1e-12);
         for (int r = 0; r < 6; r++)
-            expect_all(cases[i].name, dx + 4 * r, 4,
-                       r == 2 ? (float)(1 / cases[i].divisor) : 0.0f);
+            expect_all(cases[i].name, dx + 4 * r, 4, r == 2 ? (float)(1 / cases[i].divisor) : 0.0f);
         loss.reduction = DET_REDUCTION_SUM;
         det_rpn_box_loss(dev, &loss, 6, deltas, targets, labels, &out, dx);
         expect_near("sum", out, 4, 1e-12);

@@ -110,9 +110,10 @@ Test(clip, update_does_not_depend_on_the_loss_scale)
 /* Lengths around the lanes' and the blocks' borders, and more than one group of blocks. */
 Test(clip, sum_of_squares_at_every_border)
 {
-    static const size_t sizes[] = {0, 1, 7, 8, 9, 15, 16383, 16384, 16385, 32768 + 3,
-                                   64 * DET_BLOCK, 64 * DET_BLOCK + 5, 129 * DET_BLOCK - 1};
-    size_t most = 129 * DET_BLOCK;
+    enum { GROUP = 64 * DET_BLOCK }; /* blocks that are worked on at once */
+    static const size_t sizes[] = {
+        0, 1, 7, 8, 9, 15, 16383, 16384, 16384 + 1, 32771, GROUP - 1, GROUP + 5, 2 * GROUP + 9};
+    size_t most = 2 * GROUP + 9;
     float *g = malloc(most * sizeof *g);
     cr_assert_not_null(g);
     for (size_t i = 0; i < most; i++)

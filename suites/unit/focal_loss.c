@@ -63,7 +63,8 @@ Test(focal_loss, gamma_zero_is_weighted_cross_entropy)
 
 /* A positive at p = 0.9 (logit log 9): 0.25 * 0.1^2 * -log 0.9 = 2.6340e-4; gradient
  * -0.25 (0.1^2 + 2 * 0.1 * 0.9 * 0.1053605) 0.1 = -7.2412e-4. A negative there (p_t = 0.1):
- * 0.75 * 0.9^2 * -log 0.1 = 1.3988204. Swapped alphas would give three times and a third of these. */
+ * 0.75 * 0.9^2 * -log 0.1 = 1.3988204. Swapped alphas would give three times and a third of these.
+ */
 Test(focal_loss, binary_by_hand)
 {
     float logit = logf(9), gradient;
@@ -127,8 +128,8 @@ Test(focal_loss, gamma_turns_easy_rows_down)
         cr_expect_lt(ratio, previous, "gamma %g: easy / hard is %g, was %g", (double)gamma, ratio,
                      previous);
         previous = ratio;
-        expect_near("p = 1/2", binary(focal(-1, gamma), 0, 1, NULL),
-                    exp2(-(double)gamma) * log(2), 1e-6);
+        expect_near("p = 1/2", binary(focal(-1, gamma), 0, 1, NULL), exp2(-(double)gamma) * log(2),
+                    1e-6);
     }
 }
 
@@ -155,7 +156,8 @@ Test(focal_loss, extreme_logits_are_finite)
     }
 }
 
-/* An easy row: 1 - p = 8.3e-7 is squared. Taken from a p rounded to float32 it would be 0.7 % off. */
+/* An easy row: 1 - p = 8.3e-7 is squared. Taken from a p rounded to float32 it would be 0.7 % off.
+ */
 Test(focal_loss, small_losses_keep_their_digits)
 {
     const float logits[2] = {0, 14}, logit = 14;

@@ -22,8 +22,8 @@ TestSuite(loss_denominators, .init = set_up, .fini = tear_down);
 
 #define FOR_EACH_MODE(loss, mode)                                                                  \
     for (enum test_loss loss = RPN_CLS; loss < TEST_LOSSES; loss++)                                \
-        for (const struct test_mode *mode = test_modes;                                            \
-             mode < test_modes + test_mode_count(loss); mode++)
+        for (const struct test_mode *mode = test_modes; mode < test_modes + test_mode_count(loss); \
+             mode++)
 
 static int cells(const struct test_input *in)
 {
@@ -106,8 +106,8 @@ Test(loss_denominators, appending_ignored_rows_changes_nothing)
                         SUM_TOLERANCE);
             continue;
         }
-        cr_expect_eq(loss_after, loss_before, "%s: got %a, want %a",
-                     test_name(loss, mode, "loss"), loss_after, loss_before);
+        cr_expect_eq(loss_after, loss_before, "%s: got %a, want %a", test_name(loss, mode, "loss"),
+                     loss_after, loss_before);
         expect_same_bits(test_name(loss, mode, "gradient"), longer_dx, dx, cells(&in));
     }
 }
@@ -130,8 +130,8 @@ Test(loss_denominators, padding_changes_nothing)
         }
         double loss_before = test_run(dev, &in, mode, 1.0f, NULL, dx);
         double loss_after = test_run(dev, &padded, mode, 1.0f, &count, padded_dx);
-        cr_expect_eq(loss_after, loss_before, "%s: got %a, want %a",
-                     test_name(loss, mode, "loss"), loss_after, loss_before);
+        cr_expect_eq(loss_after, loss_before, "%s: got %a, want %a", test_name(loss, mode, "loss"),
+                     loss_after, loss_before);
         expect_same_bits(test_name(loss, mode, "gradient"), padded_dx, dx, cells(&in));
         expect_all(test_name(loss, mode, "sentinel"), padded_dx + cells(&in),
                    cells(&padded) - cells(&in), 7.0f);
@@ -187,8 +187,8 @@ Test(loss_denominators, pooling_two_images_of_unequal_positives)
     }
 }
 
-/* Gradient accumulation: with the denominator of the whole batch fixed beforehand, the parts' losses
- * and gradients add up to the whole's. */
+/* Gradient accumulation: with the denominator of the whole batch fixed beforehand, the parts'
+ * losses and gradients add up to the whole's. */
 Test(loss_denominators, parts_accumulate_to_the_whole)
 {
     FOR_EACH_MODE(loss, mode)
@@ -206,8 +206,8 @@ Test(loss_denominators, parts_accumulate_to_the_whole)
         double got = test_run(dev, &first, &fixed, 1.0f, NULL, dx) +
                      test_run(dev, &second, &fixed, 1.0f, NULL, dx + cells(&first));
         expect_near(test_name(loss, mode, "accumulated"), got, want, SUM_TOLERANCE);
-        expect_each_near(test_name(loss, mode, "accumulated gradient"), dx, whole_dx,
-                         cells(&whole), ROUND_TOLERANCE);
+        expect_each_near(test_name(loss, mode, "accumulated gradient"), dx, whole_dx, cells(&whole),
+                         ROUND_TOLERANCE);
     }
 }
 
@@ -219,18 +219,18 @@ Test(loss_denominators, duplicating_the_batch)
     {
         struct test_input once = test_input_make(loss, 61, 15, 4), twice = once;
         float dx[TEST_ROWS * TEST_WIDTH], twice_dx[TEST_ROWS * TEST_WIDTH];
-        int doubles = loss != MASK && (mode->reduction == DET_REDUCTION_SUM ||
-                                       mode->avg_factor == DET_AVG_FIXED);
+        int doubles = loss != MASK &&
+                      (mode->reduction == DET_REDUCTION_SUM || mode->avg_factor == DET_AVG_FIXED);
         test_input_append(&twice, &once);
         double a = test_run(dev, &once, mode, 1.0f, NULL, dx);
         double b = test_run(dev, &twice, mode, 1.0f, NULL, twice_dx);
         expect_near(test_name(loss, mode, "duplicated"), b, doubles ? 2 * a : a, SUM_TOLERANCE);
         for (int i = 0; i < cells(&once); i++)
             dx[i] *= doubles ? 1.0f : 0.5f;
-        expect_each_near(test_name(loss, mode, "first copy's gradient"), twice_dx, dx,
-                         cells(&once), ROUND_TOLERANCE);
-        expect_same_bits(test_name(loss, mode, "second copy's gradient"),
-                         twice_dx + cells(&once), twice_dx, cells(&once));
+        expect_each_near(test_name(loss, mode, "first copy's gradient"), twice_dx, dx, cells(&once),
+                         ROUND_TOLERANCE);
+        expect_same_bits(test_name(loss, mode, "second copy's gradient"), twice_dx + cells(&once),
+                         twice_dx, cells(&once));
     }
 }
 
@@ -324,8 +324,7 @@ Test(loss_denominators, a_nan_is_never_laundered)
             int nans = 0;
             for (int k = 0; k < width; k++)
                 nans += isnan(dx[r * width + k]);
-            cr_expect_gt(nans, 0, "%s, NaN in row %d: none",
-                         test_name(loss, mode, "gradient"), r);
+            cr_expect_gt(nans, 0, "%s, NaN in row %d: none", test_name(loss, mode, "gradient"), r);
         }
     }
 }
@@ -345,7 +344,8 @@ Test(loss_denominators, gradients_overwrite)
     }
 }
 
-/* ---- which combinations are refused ------------------------------------------------------------ */
+/* ---- which combinations are refused ------------------------------------------------------------
+ */
 
 static const struct det_cls_loss good_cls = {
     .kind = DET_CLS_OHEM,

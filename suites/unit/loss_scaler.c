@@ -26,8 +26,8 @@ Test(loss_scaler, sequence_by_hand)
     static const struct {
         int found_inf;
         double scale;
-    } steps[] = {{0, 16}, {0, 16}, {1, 8}, {0, 8}, {0, 8}, {0, 16}, {0, 16}, {0, 16}, {0, 32},
-                 {1, 16}, {1, 8},  {1, 4}, {0, 4}, {0, 4}, {0, 8}};
+    } steps[] = {{0, 16}, {0, 16}, {1, 8}, {0, 8}, {0, 8}, {0, 16}, {0, 16}, {0, 16},
+                 {0, 32}, {1, 16}, {1, 8}, {1, 4}, {0, 4}, {0, 4},  {0, 8}};
     struct det_loss_scaler s = scaler(16, 3);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         det_loss_scaler_update(&s, steps[i].found_inf);

@@ -129,8 +129,8 @@ Test(ohem, min_positives_when_there_are_none)
     static const struct {
         float ratio;
         int min_positives, kept;
-    } cases[] = {{3, 1, 3}, {3, 2, 6}, {3, 0, 0}, {0, 1, 0}, {0.5f, 1, 0}, {2.5f, 1, 2},
-                 {0.7f, 10, 7}, {1000, 100000, 12}};
+    } cases[] = {{3, 1, 3},    {3, 2, 6},    {3, 0, 0},     {0, 1, 0},
+                 {0.5f, 1, 0}, {2.5f, 1, 2}, {0.7f, 10, 7}, {1000, 100000, 12}};
     float logits[12], rows[12];
     const int8_t labels[12] = {0};
     for (int r = 0; r < 12; r++)

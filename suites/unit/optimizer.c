@@ -50,8 +50,8 @@ Test(optimizer, sgd_by_hand)
     expect_near("weight, step 2", w, 1.704302, 1e-7);
 }
 
-/* PyTorch's buffer is a clone of the first gradient: not 0.9 of whatever was there, nor (1 - 0.9) of
- * the gradient. */
+/* PyTorch's buffer is a clone of the first gradient: not 0.9 of whatever was there, nor (1 - 0.9)
+ * of the gradient. */
 Test(optimizer, sgd_first_step_starts_the_buffer)
 {
     float w = 0, v = NAN;
@@ -86,8 +86,8 @@ Test(optimizer, momentum_accumulates_to_its_limit)
     expect_near("momentum", v, 10, 1e-5);
 }
 
-/* At the first step m / (1 - beta1) = g and v / (1 - beta2) = g^2: the weight moves by lr against the
- * gradient's sign whatever its size, after shrinking by 1 - lr decay. */
+/* At the first step m / (1 - beta1) = g and v / (1 - beta2) = g^2: the weight moves by lr against
+ * the gradient's sign whatever its size, after shrinking by 1 - lr decay. */
 Test(optimizer, adamw_first_step_by_hand)
 {
     static const float gradients[] = {1e-3f, -1.0f, 400.0f};

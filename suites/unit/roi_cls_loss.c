@@ -1,4 +1,5 @@
-/* The classification loss: values worked out by hand, the weight's side, symmetries, the monitors. */
+/* The classification loss: values worked out by hand, the weight's side, symmetries, the monitors.
+ */
 #include "suites/loss_suite.h"
 
 static struct test_device device;
@@ -60,8 +61,8 @@ Test(roi_cls_loss, weights_of_one_are_plain_cross_entropy)
         }
         want += (log(sum) - (double)logits[r * CLASSES + labels[r]]) / ROWS;
     }
-    expect_near("weights",
-                run(weighted(1, DET_AVG_WEIGHTS), ROWS, CLASSES, logits, labels, NULL), want, 1e-6);
+    expect_near("weights", run(weighted(1, DET_AVG_WEIGHTS), ROWS, CLASSES, logits, labels, NULL),
+                want, 1e-6);
     expect_near("rows", run(weighted(1, DET_AVG_SAMPLED), ROWS, CLASSES, logits, labels, NULL),
                 want, 1e-6);
 }
@@ -137,8 +138,8 @@ Test(roi_cls_loss, a_constant_added_to_a_row_changes_nothing)
     }
 }
 
-/* One look-alike in four is annotated; background logit 0, foreground logit log(w / 3): the score of
- * the law, at which the net gradient is 0. */
+/* One look-alike in four is annotated; background logit 0, foreground logit log(w / 3): the score
+ * of the law, at which the net gradient is 0. */
 Test(roi_cls_loss, equilibrium_is_the_score_law)
 {
     const int32_t labels[4] = {1, 0, 0, 0};
@@ -167,7 +168,8 @@ Test(roi_cls_loss, extreme_logits_are_finite)
     expect_each_near("gradient", dx, want, 6, 1e-30);
 }
 
-/* A row that is nearly right: -log p = log(1 + 2 e^-14) is 1.66305e-6, lost if p is rounded first. */
+/* A row that is nearly right: -log p = log(1 + 2 e^-14) is 1.66305e-6, lost if p is rounded first.
+ */
 Test(roi_cls_loss, small_losses_keep_their_digits)
 {
     const float logits[3] = {0, 14, 0};
@@ -181,12 +183,12 @@ Test(roi_cls_loss, small_losses_keep_their_digits)
 }
 
 /* Background, right. Background, wrong. Class 1, right. Class 2 seen as 1: foreground, but wrong.
- * Class 1 tied with background: ties go to the lower index, so missed. Background tied with all: right.
- * An ignored row counts nowhere but in the maximum. */
+ * Class 1 tied with background: ties go to the lower index, so missed. Background tied with all:
+ * right. An ignored row counts nowhere but in the maximum. */
 Test(roi_cls_loss, monitors_by_hand)
 {
     const float logits[7 * 3] = {
-        2, 0, 0,   0, 0, 1,   0, 3, 0,   0, 2, 1,   1, 1, 0,   0, 0, 0,   0, 0, 5,
+        2, 0, 0, 0, 0, 1, 0, 3, 0, 0, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0, 5,
     };
     const int32_t labels[7] = {0, 0, 1, 2, 1, 0, -1};
     struct det_cls_loss loss = weighted(3, DET_AVG_WEIGHTS);
@@ -236,5 +238,6 @@ Test(roi_cls_loss, count_is_clamped)
     const int32_t below = -3, above = 1000;
     const struct test_mode *mode = &test_modes[0];
     cr_expect_eq(test_run(dev, &in, mode, 1, &below, NULL), 0.0);
-    cr_expect_eq(test_run(dev, &in, mode, 1, &above, NULL), test_run(dev, &in, mode, 1, NULL, NULL));
+    cr_expect_eq(test_run(dev, &in, mode, 1, &above, NULL),
+                 test_run(dev, &in, mode, 1, NULL, NULL));
 }

@@ -54,7 +54,7 @@ Test(rpn_cls_loss, every_avg_factor_by_hand)
         const char *name;
         double divisor;
     } cases[] = {
-        {DET_AVG_WEIGHTS, "weights", 13}, {DET_AVG_SAMPLED, "sampled", 5},
+        {DET_AVG_WEIGHTS, "weights", 13},    {DET_AVG_SAMPLED, "sampled", 5},
         {DET_AVG_POSITIVES, "positives", 2}, {DET_AVG_ALL, "all", 9},
         {DET_AVG_FIXED, "fixed", 256},
     };
