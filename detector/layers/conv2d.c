@@ -3,20 +3,38 @@
 #include "detector/layers/channel_gradient.h"
 #include "detector/layers/conv2d_gradient.h"
 #include "detector/layers/conv2d_product.h"
+#include "detector/layers/conv2d_winograd.h"
+
+static void at_least(size_t *bytes, size_t needed)
+{
+    *bytes = *bytes > needed ? *bytes : needed;
+}
 
 void det_conv2d_scratch(const struct det_conv2d *shape, size_t *per_worker, size_t *shared)
 {
-    size_t forward = det_conv2d_product_scratch(shape);
-    size_t weights = det_conv2d_weight_gradient_scratch(shape);
-    det_conv2d_input_gradient_scratch(shape, per_worker, shared);
-    *per_worker = *per_worker > forward ? *per_worker : forward;
-    *per_worker = *per_worker > weights ? *per_worker : weights;
+    size_t gradient_worker, gradient_shared;
+    if (det_conv2d_winograd_suits(shape)) {
+        det_conv2d_winograd_scratch(shape, per_worker, shared);
+    } else {
+        *per_worker = det_conv2d_product_scratch(shape);
+        *shared = 0;
+    }
+    det_conv2d_input_gradient_scratch(shape, &gradient_worker, &gradient_shared);
+    at_least(per_worker, gradient_worker);
+    at_least(shared, gradient_shared);
+    det_conv2d_weight_gradient_scratch(shape, &gradient_worker, &gradient_shared);
+    at_least(per_worker, gradient_worker);
+    at_least(shared, gradient_shared);
 }
 
 void det_conv2d_forward(struct det_device *dev, const struct det_conv2d *shape, const float *x,
                         const float *w, const float *bias, float *y)
 {
-    det_conv2d_product(det_cpu_of(dev), shape, x, w, bias, 0, y);
+    const struct det_cpu *cpu = det_cpu_of(dev);
+    if (det_conv2d_winograd_suits(shape))
+        det_conv2d_winograd(cpu, shape, x, w, 0, bias, 0, y);
+    else
+        det_conv2d_product(cpu, shape, x, w, bias, 0, y);
 }
 
 void det_conv2d_backward(struct det_device *dev, const struct det_conv2d *shape, const float *x,

@@ -7,7 +7,8 @@
 /* Bytes of scratch. */
 void det_conv2d_input_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
                                        size_t *shared);
-size_t det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape);
+void det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
+                                        size_t *shared);
 
 /* dx = (or +=) the transpose of the convolution, applied to dy. */
 void det_conv2d_input_gradient(const struct det_cpu *cpu, const struct det_conv2d *shape,

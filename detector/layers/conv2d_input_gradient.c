@@ -3,6 +3,7 @@
 #include "detector/layers/conv2d_gradient.h"
 #include "detector/layers/conv2d_product.h"
 #include "detector/layers/conv2d_tiles.h"
+#include "detector/layers/conv2d_winograd.h"
 #include "detector/layers/im2col.h"
 
 #include <string.h>
@@ -37,6 +38,10 @@ void det_conv2d_input_gradient_scratch(const struct det_conv2d *shape, size_t *p
 {
     if (is_mirrored(shape)) {
         struct det_conv2d mirror = mirrored(shape);
+        if (det_conv2d_winograd_suits(&mirror)) {
+            det_conv2d_winograd_scratch(&mirror, per_worker, shared);
+            return;
+        }
         *per_worker = det_conv2d_product_scratch(&mirror);
         *shared = (size_t)shape->c_out * (size_t)det_conv2d_window(shape) * sizeof(float);
     } else {
@@ -89,6 +94,10 @@ void det_conv2d_input_gradient(const struct det_cpu *cpu, const struct det_conv2
     struct job job = {cpu, *shape, w, dy, dx, accumulate};
     if (is_mirrored(shape)) {
         struct det_conv2d mirror = mirrored(shape);
+        if (det_conv2d_winograd_suits(&mirror)) {
+            det_conv2d_winograd(cpu, &mirror, dy, w, 1, NULL, accumulate, dx);
+            return;
+        }
         det_pool_run(cpu->pool, shape->c_in, turn_channel, &job);
         det_conv2d_product(cpu, &mirror, dy, (const float *)cpu->shared, NULL, accumulate, dx);
     } else {

@@ -2,6 +2,7 @@
 #include "detector/layers/integers.h"
 #include "detector/layers/conv2d_gradient.h"
 #include "detector/layers/conv2d_tiles.h"
+#include "detector/layers/conv2d_winograd.h"
 #include "detector/layers/im2col.h"
 
 #include <string.h>
@@ -23,13 +24,19 @@ static int owned_channels(const struct det_conv2d *s)
     return det_min_int(det_max_int(COLUMNS / (s->kernel * s->kernel), 1), s->c_in);
 }
 
-size_t det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape)
+void det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
+                                        size_t *shared)
 {
+    if (det_conv2d_winograd_suits(shape)) {
+        det_conv2d_winograd_gradient_scratch(shape, per_worker, shared);
+        return;
+    }
     struct det_conv2d_tiles tiles = det_conv2d_tiles(shape);
     int rows = owned_channels(shape) * shape->kernel * shape->kernel;
     if (tiles.images > 1)
         rows += shape->c_out;
-    return (size_t)rows * (size_t)det_conv2d_tile_columns(&tiles, shape) * sizeof(float);
+    *per_worker = (size_t)rows * (size_t)det_conv2d_tile_columns(&tiles, shape) * sizeof(float);
+    *shared = 0;
 }
 
 /* The gradients of a tile of several images, side by side: [c_out, columns]. */
@@ -92,6 +99,10 @@ static void weight_slice(void *arg, int item, int worker)
 void det_conv2d_weight_gradient(const struct det_cpu *cpu, const struct det_conv2d *shape,
                                 const float *x, const float *dy, float *dw)
 {
+    if (det_conv2d_winograd_suits(shape)) {
+        det_conv2d_winograd_gradient(cpu, shape, x, dy, dw);
+        return;
+    }
     struct job job = {.cpu = cpu, .shape = *shape, .tiles = det_conv2d_tiles(shape), .x = x,
                       .dy = dy, .dw = dw};
     job.live = det_live(shape->count, shape->n);

@@ -1,0 +1,29 @@
+/* Maps with their channels in the innermost place, within a border of zeros, and back: what the
+ * vectorised transforms of winograd.c read and write. Internal to layers/. */
+#ifndef DET_LAYERS_CHANNELS_LAST_H
+#define DET_LAYERS_CHANNELS_LAST_H
+
+#include "detector/backend/cpu.h"
+
+struct det_channels_last {
+    int n, c, h, w;            /* of the map [n, c, h, w] */
+    int top, left;             /* border before it: a buffer is [n, rows, columns, c] */
+    int rows, columns;
+};
+
+static inline size_t det_channels_last_size(const struct det_channels_last *shape)
+{
+    return (size_t)shape->n * (size_t)shape->rows * (size_t)shape->columns * (size_t)shape->c;
+}
+
+/* x [n, c, h, w] to `to` [n, rows, columns, c]; what lies outside the map is 0. */
+void det_to_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,
+                          const float *x, float *to);
+
+/* The map in `from` to y: plus bias (or NULL), rectified with relu; or added onto y with
+ * `accumulate`, then without either. */
+void det_from_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,
+                            const float *from, const float *bias, int relu, int accumulate,
+                            float *y);
+
+#endif
