@@ -42,8 +42,7 @@ static void note_first(struct metric_difference *slot, const struct metric_value
     metric_print(a, slot->a);
     metric_print(b, slot->b);
     slot->relative = metric_relative(a, b);
-    slot->absolute =
-        isnan(slot->relative) ? (double)NAN : fabs(a->number - b->number);
+    slot->absolute = isnan(slot->relative) ? (double)NAN : fabs(a->number - b->number);
     slot->ulps = metric_ulps(a, b, &slot->single);
     slot->worst = -1;
 }
@@ -132,7 +131,8 @@ static void compare_evals(const struct pass *pass, const struct side *side)
     }
 }
 
-/* Close up the slots that hold a difference, ordered by first step; equal steps keep their order. */
+/* Close up the slots that hold a difference, ordered by first step; equal steps keep their order.
+ */
 static void gather(struct comparison *out, int n_slots)
 {
     out->n = 0;

@@ -13,15 +13,15 @@ struct compare_options { /* both tolerances 0: bit equality, hashes of the weigh
 };
 
 struct metric_difference {
-    char name[80]; /* "loss_cls", "eval detections 0.5", "eval detections_per_class circle" */
-    int is_loss;   /* one of the five parts of the loss */
-    int64_t step;  /* first one where it differs */
-    char a[32], b[32];       /* the values there */
+    char name[80];     /* "loss_cls", "eval detections 0.5", "eval detections_per_class circle" */
+    int is_loss;       /* one of the five parts of the loss */
+    int64_t step;      /* first one where it differs */
+    char a[32], b[32]; /* the values there */
     double absolute, relative; /* NaN where a value is not finite or missing */
-    double ulps;       /* representable numbers between them; NaN as above, and for counts */
-    int single;        /* ulps are float32's: both values are exactly float32 numbers */
-    int64_t steps;     /* how many differ */
-    double worst;      /* largest relative difference, and where; NaN wins over all */
+    double ulps;   /* representable numbers between them; NaN as above, and for counts */
+    int single;    /* ulps are float32's: both values are exactly float32 numbers */
+    int64_t steps; /* how many differ */
+    double worst;  /* largest relative difference, and where; NaN wins over all */
     int64_t worst_step;
 };
 

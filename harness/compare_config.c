@@ -41,10 +41,9 @@ int compare_keys(const struct logged_run *const *runs, int n, enum compare_what 
     for (int i = 0; i < n; i++) {
         const char *key;
         json_t *value, *object = (json_t *)object_of(runs[i], what);
-        json_object_foreach (object, key, value)
-            if (found < COMPARE_KEYS_MAX && !listed(key, keys, found) &&
-                differs(runs, n, what, key))
-                keys[found++] = key;
+        json_object_foreach(object, key,
+                            value) if (found < COMPARE_KEYS_MAX && !listed(key, keys, found) &&
+                                       differs(runs, n, what, key)) keys[found++] = key;
     }
     return found;
 }

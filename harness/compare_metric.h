@@ -9,8 +9,8 @@ enum metric_kind { METRIC_REAL, METRIC_COUNT, METRIC_HASH };
 
 struct metric_value {
     enum metric_kind kind;
-    int null;       /* a mean over nothing */
-    double number;  /* reals and counts */
+    int null;      /* a mean over nothing */
+    double number; /* reals and counts */
     uint64_t hash;
 };
 

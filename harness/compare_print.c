@@ -52,8 +52,9 @@ static void put_row(struct table *table, const struct metric_difference *differe
 static enum det_code print_differences(FILE *to, const struct comparison *comparison,
                                        struct det_error *err)
 {
-    static const char *const titles[] = {"metric",   "first step", "A",        "B",    "absolute",
-                                         "relative", "ulp",        "how many", "worst relative"};
+    static const char *const titles[] = {"metric", "first step", "A",
+                                         "B",      "absolute",   "relative",
+                                         "ulp",    "how many",   "worst relative"};
     struct table table;
     table_begin(&table, 9);
     for (int i = 0; i < 9; i++)

@@ -1,9 +1,9 @@
 /* JSON text put together piece by piece in one growing buffer.
  *
- * jansson writes every real with the same number of digits and has no place for NaN; a run log wants
- * the shortest text that reads back to the same bits, and "nan" as a word. A writer that is reused
- * stops allocating once its buffer fits the longest line. Running out of memory is remembered and
- * reported once, by json_text_end. */
+ * jansson writes every real with the same number of digits and has no place for NaN; a run log
+ * wants the shortest text that reads back to the same bits, and "nan" as a word. A writer that is
+ * reused stops allocating once its buffer fits the longest line. Running out of memory is
+ * remembered and reported once, by json_text_end. */
 #ifndef HARNESS_JSON_TEXT_H
 #define HARNESS_JSON_TEXT_H
 

@@ -8,7 +8,7 @@
 #include "harness/log_reader.h"
 #include "harness/verdict.h"
 
-struct judge_rules { /* the judge.* keys */
+struct judge_rules {     /* the judge.* keys */
     double score;        /* a detection counts at or above */
     int64_t consecutive; /* last evaluations in a row that must be empty */
     double after;        /* share of the run before which nothing is judged collapsed */

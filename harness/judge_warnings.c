@@ -8,6 +8,7 @@
 
 #define STEPS_WITHOUT_POSITIVES 20
 #define FG_ACCURACY_MIN 0.05
+#define FG_STEPS_MIN 5 /* with foreground, among the last ones: fewer say nothing */
 #define PROPOSAL_RECALL_MIN 0.3
 #define CLIPPED_SHARE_MAX 0.5
 #define LAST_STEPS_SHARE 0.1 /* of the logged steps: what "at the end" means */
@@ -74,7 +75,7 @@ static void fg_accuracy_low(const struct logged_run *run, struct verdict *out)
             missed += run->steps[i].false_negative;
             n++;
         }
-    if (n && sum / n < FG_ACCURACY_MIN)
+    if (n >= FG_STEPS_MIN && sum / n < FG_ACCURACY_MIN)
         warn(out, "fg_accuracy_low", run->steps[first].step,
              "foreground accuracy is %.3f over the last %d steps with foreground, %.0f %% of it is "
              "called background",

@@ -77,8 +77,8 @@ static enum det_code read_header(struct logged_run *run, json_t *line, struct de
 
 static enum det_code read_step(struct logged_run *run, const json_t *line, struct det_error *err)
 {
-    struct run_log_step *step = next_element((void **)&run->steps, run->n_steps,
-                                             &run->steps_capacity, sizeof *step);
+    struct run_log_step *step =
+        next_element((void **)&run->steps, run->n_steps, &run->steps_capacity, sizeof *step);
     if (!step)
         return det_fail(err, DET_NO_MEMORY, "no memory for %zu steps", run->n_steps + 1);
     enum det_code code = log_read_step(line, step, err);
@@ -94,8 +94,8 @@ static enum det_code read_step(struct logged_run *run, const json_t *line, struc
 
 static enum det_code read_eval(struct logged_run *run, const json_t *line, struct det_error *err)
 {
-    struct run_log_eval *eval = next_element((void **)&run->evals, run->n_evals,
-                                             &run->evals_capacity, sizeof *eval);
+    struct run_log_eval *eval =
+        next_element((void **)&run->evals, run->n_evals, &run->evals_capacity, sizeof *eval);
     if (!eval)
         return det_fail(err, DET_NO_MEMORY, "no memory for %zu evaluations", run->n_evals + 1);
     eval->n_classes = run->n_classes;

@@ -2,8 +2,9 @@
  * describes the keys; run_log_fields.c lists them once, for this writer and for log_reader.h.
  *
  * Usage: run_log_create, run_log_write_run, then steps, evaluations and checkpoints as they happen,
- * run_log_write_stop or run_log_write_verdict, run_log_close. A kill at any moment loses at most the
- * line being written. The order at a checkpoint is: eval line, checkpoint file, checkpoint line. */
+ * run_log_write_stop or run_log_write_verdict, run_log_close. A kill at any moment loses at most
+ * the line being written. The order at a checkpoint is: eval line, checkpoint file, checkpoint
+ * line. */
 #ifndef HARNESS_RUN_LOG_H
 #define HARNESS_RUN_LOG_H
 
@@ -15,7 +16,8 @@
 
 #define RUN_LOG_VERSION 1
 #define RUN_LOG_THRESHOLDS 6
-#define RUN_LOG_NONE (-1.0) /* a mean over nothing, `null` in the log; no real value is negative */
+#define RUN_LOG_NONE (-1.0) /* a mean over nothing, `null` in the log; no real value is negative   \
+                             */
 
 /* The ladder of score thresholds: 0.05 0.1 0.3 0.5 0.7 0.9. */
 extern const double run_log_thresholds[RUN_LOG_THRESHOLDS];
@@ -39,7 +41,7 @@ struct run_log_run { /* the first line; everything is borrowed */
 };
 
 struct run_log_step { /* one optimiser step */
-    int64_t step; /* from 0 */
+    int64_t step;     /* from 0 */
     double lr;
     double loss, loss_rpn_cls, loss_rpn_bbox, loss_cls, loss_bbox, loss_mask;
     double grad_norm; /* before clipping */
@@ -56,19 +58,19 @@ struct run_log_step { /* one optimiser step */
 };
 
 struct run_log_eval { /* one evaluation; lists are borrowed */
-    int64_t step; /* optimiser steps done */
+    int64_t step;     /* optimiser steps done */
     int64_t images, objects;
     int64_t detections[RUN_LOG_THRESHOLDS];
     int64_t objects_found[RUN_LOG_THRESHOLDS];
     int n_classes;
-    const int64_t *detections_per_class; /* [n_classes] at judge.score */
-    const int64_t *objects_per_class;    /* [n_classes] */
+    const int64_t *detections_per_class;                   /* [n_classes] at judge.score */
+    const int64_t *objects_per_class;                      /* [n_classes] */
     const int64_t (*ladder_per_class)[RUN_LOG_THRESHOLDS]; /* [n_classes] or NULL: not logged */
     double max_score;
     double mean_object_score; /* RUN_LOG_NONE without objects */
     double max_objectness;
-    double rpn_fg_bg_ratio, roi_fg_bg_ratio; /* RUN_LOG_NONE without background */
-    double proposal_recall;                  /* RUN_LOG_NONE without objects */
+    double rpn_fg_bg_ratio, roi_fg_bg_ratio;     /* RUN_LOG_NONE without background */
+    double proposal_recall;                      /* RUN_LOG_NONE without objects */
     double box_ap, box_ap50, mask_ap, mask_ap50; /* RUN_LOG_NONE without objects (or masks) */
     const double *box_ap_per_class; /* [n_classes], RUN_LOG_NONE for a class without objects */
     int64_t not_finite;
@@ -85,8 +87,9 @@ struct run_log; /* opaque */
 /* A new, empty log; an old file of that name is replaced. *out is owned by the caller. */
 enum det_code run_log_create(const char *path, struct run_log **out, struct det_error *err);
 
-/* Open the log of a run that goes on from a checkpoint made after `step` optimiser steps: lines that
- * lie beyond it (and a torn last line) are cut off, so that every step stands in the log once. */
+/* Open the log of a run that goes on from a checkpoint made after `step` optimiser steps: lines
+ * that lie beyond it (and a torn last line) are cut off, so that every step stands in the log once.
+ */
 enum det_code run_log_open_at(const char *path, int64_t step, struct run_log **out,
                               struct det_error *err);
 

@@ -56,7 +56,7 @@ enum det_code run_log_cut(const char *path, int64_t step, off_t *end, struct det
     if (*end < 0)
         return DET_INVALID;
     if (truncate(path, *end) != 0)
-        return det_fail(err, DET_IO, "%s: cannot cut back to step %lld: %s", path,
-                        (long long)step, strerror(errno));
+        return det_fail(err, DET_IO, "%s: cannot cut back to step %lld: %s", path, (long long)step,
+                        strerror(errno));
     return DET_OK;
 }

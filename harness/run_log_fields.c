@@ -4,10 +4,12 @@
 
 const double run_log_thresholds[RUN_LOG_THRESHOLDS] = {0.05, 0.1, 0.3, 0.5, 0.7, 0.9};
 
+/* clang-format off */
 #define STEP(type, name) {#name, type, offsetof(struct run_log_step, name), 0}
 #define STEP_OPTIONAL(type, name) {#name, type, offsetof(struct run_log_step, name), 1}
 #define EVAL(type, name) {#name, type, offsetof(struct run_log_eval, name), 0}
 #define EVAL_OPTIONAL(type, name) {#name, type, offsetof(struct run_log_eval, name), 1}
+/* clang-format on */
 
 /* Parts before their sum: where two runs differ, the part is named first. */
 static const struct run_log_field step_fields[] = {

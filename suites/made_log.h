@@ -53,7 +53,9 @@ static inline void made_step(struct run_log_step *step, int i, double w)
     double learnt = w > 1 ? 1 - exp(-i / 50.0) : 0.0;
     *step = (struct run_log_step){
         .step = i,
-        .lr = i < 20 ? 0.002 + 0.018 * i / 20 : i < 225 ? 0.02 : 0.002,
+        .lr = i < 20    ? 0.002 + 0.018 * i / 20
+              : i < 225 ? 0.02
+                        : 0.002,
         .loss_rpn_cls = made_curve(i, 1, 0.5 * w, 0.12 * w),
         .loss_rpn_bbox = made_curve(i, 2, 0.09, 0.02),
         .loss_cls = made_curve(i, 3, 0.35 * w, 0.1 * w),
@@ -145,10 +147,17 @@ static inline void made_start(struct made *m, const char *name, double w)
         .classes = classes,
         .parameters = 1034567,
         .config = &m->config,
-        .environment = {.backend = "cpu", .device = "made up", .precision = "fp32", .threads = 2,
-                        .compiler = "gcc 12.2.0", .flags = "-O2", .blas = "OpenBLAS 0.3.21",
-                        .blas_core = "Haswell", .cpu = "a <made> & \"quoted\" CPU",
-                        .commit = "0123abc", .memory_planned = 123456789},
+        .environment = {.backend = "cpu",
+                        .device = "made up",
+                        .precision = "fp32",
+                        .threads = 2,
+                        .compiler = "gcc 12.2.0",
+                        .flags = "-O2",
+                        .blas = "OpenBLAS 0.3.21",
+                        .blas_core = "Haswell",
+                        .cpu = "a <made> & \"quoted\" CPU",
+                        .commit = "0123abc",
+                        .memory_planned = 123456789},
     };
     m->n_steps = MADE_STEPS;
     m->n_evals = MADE_EVALS;

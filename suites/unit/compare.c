@@ -60,7 +60,8 @@ Test(compare, one_ulp_of_a_double)
     cr_expect_eq(got.at[0].ulps, 1, "%g ulps", got.at[0].ulps);
     cr_expect_not(got.at[0].single);
     cr_expect(got.at[0].relative > 0 && got.at[0].relative < 3e-16, "%g", got.at[0].relative);
-    cr_expect_str_neq(got.at[0].a, got.at[0].b, "the printed values look the same: %s", got.at[0].a);
+    cr_expect_str_neq(got.at[0].a, got.at[0].b, "the printed values look the same: %s",
+                      got.at[0].a);
     cr_expect_eq(compare_first_loss(&got), &got.at[0]);
     stop(&got);
 }
@@ -96,9 +97,14 @@ Test(compare, every_place)
         const char *name;
         int64_t step;
     } wanted[] = {
-        {"skipped", 5}, {"rpn_positives", 6}, {"fg_accuracy", 7}, {"eval detections 0.7", 50},
-        {"eval detections_per_class square", 75}, {"eval box_ap_per_class circle", 100},
-        {"eval weights_hash", 125}, {"eval mask_ap", 150},
+        {"skipped", 5},
+        {"rpn_positives", 6},
+        {"fg_accuracy", 7},
+        {"eval detections 0.7", 50},
+        {"eval detections_per_class square", 75},
+        {"eval box_ap_per_class circle", 100},
+        {"eval weights_hash", 125},
+        {"eval mask_ap", 150},
     };
     start();
     second.steps[5].skipped = 1;
@@ -266,8 +272,9 @@ Test(compare, runs_side_by_side)
     FILE *file = fmemopen(text, sizeof text, "w");
     cr_expect_eq(run_table_print(file, runs, verdicts, 2, &err), DET_OK);
     fclose(file);
-    static const char *const wanted[] = {"before", "roi_cls_pos_weight", "loss_rpn_cls",
-                                         "score >= 0.5", "box AP", "collapsed", "no_detections"};
+    static const char *const wanted[] = {
+        "before", "roi_cls_pos_weight", "loss_rpn_cls", "score >= 0.5",
+        "box AP", "collapsed",          "no_detections"};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         cr_expect(strstr(text, wanted[i]), "lacks %s:\n%s", wanted[i], text);
     stop(&got);

@@ -544,5 +544,6 @@ Test(judge, the_rules_are_the_runs_own)
     made.config.judge_consecutive = 3;
     empty_last_two();
     struct verdict got = judge_made();
-    cr_expect_eq(got.kind, VERDICT_HEALTHY, "two empty ones where three are asked for: %s", got.why);
+    cr_expect_eq(got.kind, VERDICT_HEALTHY, "two empty ones where three are asked for: %s",
+                 got.why);
 }

@@ -1,0 +1,127 @@
+/* detcheck report RUN... -o report.html */
+#include "harness/commands.h"
+#include "harness/exit_status.h"
+#include "harness/judge.h"
+#include "harness/options.h"
+#include "harness/plot.h"
+#include "harness/report.h"
+#include "harness/run_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+    const char *paths[PLOT_RUNS_MAX];
+    int n;
+    const char *output;
+    const char *plots;
+    int no_plots;
+};
+
+enum { KEY_PLOTS = 256, KEY_NO_PLOTS };
+
+static const struct argp_option option_table[] = {
+    {"output", 'o', "FILE", 0, "the page (default report.html)", 0},
+    {"plots", KEY_PLOTS, "DIR", 0, "folder for the plots (default: FILE without .html, _plots)", 0},
+    {"no-plots", KEY_NO_PLOTS, NULL, 0, "a page without plots; gnuplot is not needed", 0},
+    {0},
+};
+
+static error_t take_option(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case 'o':
+        options->output = arg;
+        return 0;
+    case KEY_PLOTS:
+        options->plots = arg;
+        return 0;
+    case KEY_NO_PLOTS:
+        options->no_plots = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->n == PLOT_RUNS_MAX)
+            argp_error(state, "more than %d runs on one page", PLOT_RUNS_MAX);
+        options->paths[options->n++] = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->n == 0)
+            argp_error(state, "no run given: a folder, or its log.jsonl");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp parser = {
+    .options = option_table,
+    .parser = take_option,
+    .args_doc = "RUN...",
+    .doc = "Write one self-contained HTML page about runs: verdicts, the runs side by side, plots, "
+           "what differs between their configurations, environments. The table also goes to "
+           "standard output.",
+};
+
+struct opened {
+    struct logged_run *runs[PLOT_RUNS_MAX];
+    struct verdict verdicts[PLOT_RUNS_MAX];
+};
+
+static enum det_code open_runs(const struct options *options, struct opened *opened,
+                               struct det_error *err)
+{
+    for (int i = 0; i < options->n; i++) {
+        enum det_code code = logged_run_open(options->paths[i], &opened->runs[i], err);
+        if (code != DET_OK)
+            return code;
+        struct judge_rules rules;
+        judge_rules_of(opened->runs[i], &rules);
+        judge_run(opened->runs[i], &rules, &opened->verdicts[i]);
+    }
+    return DET_OK;
+}
+
+static void default_plots(const char *output, char *out, size_t size)
+{
+    size_t length = strlen(output);
+    if (length > 5 && strcmp(output + length - 5, ".html") == 0)
+        length -= 5;
+    snprintf(out, size, "%.*s_plots", (int)length, output);
+}
+
+static enum det_code write_report(const struct options *options, const struct opened *opened,
+                                  struct det_error *err)
+{
+    const struct logged_run *const *runs = (const struct logged_run *const *)opened->runs;
+    char plots[4000];
+    enum det_code code = DET_OK;
+    if (options->plots)
+        snprintf(plots, sizeof plots, "%s", options->plots);
+    else
+        default_plots(options->output, plots, sizeof plots);
+    if (!options->no_plots) {
+        struct plot_run plotted[PLOT_RUNS_MAX];
+        for (int i = 0; i < options->n; i++)
+            plotted[i] = (struct plot_run){opened->runs[i], -1};
+        code = plot_runs(plotted, options->n, plots, err);
+    }
+    if (code == DET_OK)
+        code = report_write(runs, opened->verdicts, options->n, options->no_plots ? NULL : plots,
+                            options->output, err);
+    return code == DET_OK ? run_table_print(stdout, runs, opened->verdicts, options->n, err) : code;
+}
+
+int cmd_report(int argc, char **argv, struct det_error *err)
+{
+    struct options options = {.output = "report.html"};
+    struct opened opened = {0};
+    options_parse(&parser, argc, argv, &options);
+    enum det_code code = open_runs(&options, &opened, err);
+    if (code == DET_OK)
+        code = write_report(&options, &opened, err);
+    for (int i = 0; i < options.n; i++)
+        logged_run_close(opened.runs[i]);
+    return exit_status_of(code);
+}
