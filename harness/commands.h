@@ -14,6 +14,7 @@
     X(coco_eval, "coco-eval", "COCO's 12 numbers for boxes or masks, as pycocotools has them")     \
     X(report, "report", "one self-contained page about runs: verdicts, table, plots, differences") \
     X(config, "config", "print the resolved configuration, or every key and its meaning")          \
+    X(verify, "verify", "oracle vectors through the detector's operations, compared")             \
     X(dataset, "dataset", "measure, check or export a dataset")
 
 struct command {
