@@ -10,6 +10,9 @@ static const struct {
     const char *name, *summary;
     int (*run)(int argc, char **argv, struct det_error *err);
 } subcommands[] = {
+    {"stats", "measure what is imbalanced, and by how much", dataset_stats},
+    {"check", "check that it can be trained on", dataset_check},
+    {"export", "write it as COCO JSON + PNG", dataset_export},
     {"checksum", "print the checksum of every shipped recipe", dataset_checksum},
 };
 
@@ -29,8 +32,8 @@ static void name_subcommands(char *out, size_t size)
 {
     size_t used = 0;
     for (size_t i = 0; i < SUBCOMMANDS && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "",
-                                 subcommands[i].name);
+        used +=
+            (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", subcommands[i].name);
 }
 
 int cmd_dataset(int argc, char **argv, struct det_error *err)

@@ -10,13 +10,11 @@
 
 static const struct argp_option table[] = {DATASET_OPTION_SEED, {0}};
 
-static enum det_code print_row(struct dataset_options *options, const char *name,
+static enum det_code print_row(const struct fixture_options *options, const char *name,
                                enum fixture_split split, struct det_error *err)
 {
     struct det_dataset *dataset;
-    options->sources[0] = name;
-    options->split = split;
-    enum det_code code = dataset_options_open(options, 0, 0, &dataset, err);
+    enum det_code code = fixture_open(name, split, options, &dataset, err);
     if (code)
         return code;
     printf("%-16s %-5s %016" PRIx64 "\n", name, split == FIXTURE_VAL ? "val" : "train",
@@ -29,10 +27,11 @@ int dataset_checksum(int argc, char **argv, struct det_error *err)
 {
     struct dataset_options options = {0};
     struct fixture_names recipes;
-    dataset_options_parse(argc, argv, table, "",
+    dataset_options_parse(argc, argv, table, NULL,
                           "Print the checksum of every shipped recipe: pixels, boxes and masks of "
                           "its first images. The same on every machine.",
                           &options);
+    struct fixture_options fixture = dataset_options_fixture(&options);
     enum det_code code = fixture_list(NULL, &recipes, err);
     if (code)
         return exit_status_of(code);
@@ -40,9 +39,9 @@ int dataset_checksum(int argc, char **argv, struct det_error *err)
            ": `detcheck dataset checksum`\n",
            RECIPE_CHECKSUM_IMAGES, options.seed);
     for (int i = 0; !code && i < recipes.n; i++) {
-        code = print_row(&options, recipes.at[i], FIXTURE_TRAIN, err);
+        code = print_row(&fixture, recipes.at[i], FIXTURE_TRAIN, err);
         if (!code)
-            code = print_row(&options, recipes.at[i], FIXTURE_VAL, err);
+            code = print_row(&fixture, recipes.at[i], FIXTURE_VAL, err);
     }
     return exit_status_of(code);
 }

@@ -5,6 +5,9 @@
 
 #include "detector/base/status.h"
 
+int dataset_stats(int argc, char **argv, struct det_error *err);
+int dataset_check(int argc, char **argv, struct det_error *err);
+int dataset_export(int argc, char **argv, struct det_error *err);
 int dataset_checksum(int argc, char **argv, struct det_error *err);
 
 #endif

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t whole_number(const char *text, int64_t least, int64_t most,
-                            struct argp_state *state)
+static int64_t whole_number(const char *text, int64_t least, int64_t most, struct argp_state *state)
 {
     char *end;
     errno = 0;
@@ -52,9 +51,13 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->settings[options->n_settings++] = arg;
         return 0;
     case ARGP_KEY_ARG:
-        if (options->n_sources == DATASET_SOURCES_MAX)
-            argp_error(state, "%s: more than %d sources", arg, DATASET_SOURCES_MAX);
-        options->sources[options->n_sources++] = arg;
+        if (options->source || !options->wants_source)
+            argp_error(state, "%s: one argument too many", arg);
+        options->source = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->wants_source && !options->source)
+            argp_error(state, "want a recipe or coco:ANN.json,IMAGE_DIR");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -67,16 +70,11 @@ void dataset_options_parse(int argc, char **argv, const struct argp_option *tabl
     const struct argp parser = {
         .options = table, .parser = take_option, .args_doc = args, .doc = doc};
     options->seed = 1;
+    options->wants_source = args != NULL;
     options_parse(&parser, argc, argv, options);
 }
 
-enum det_code dataset_options_open(const struct dataset_options *options, int i, int all_objects,
-                                   struct det_dataset **out, struct det_error *err)
+struct fixture_options dataset_options_fixture(const struct dataset_options *options)
 {
-    struct fixture_options fixture = {
-        .seed = options->seed,
-        .image_size = options->image_size,
-        .all_objects = all_objects,
-    };
-    return fixture_open(options->sources[i], options->split, &fixture, out, err);
+    return (struct fixture_options){.seed = options->seed, .image_size = options->image_size};
 }

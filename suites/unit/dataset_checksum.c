@@ -32,8 +32,8 @@ static int read_rows(struct row rows[ROWS_MAX])
     while (n < ROWS_MAX && fgets(line, sizeof line, file)) {
         if (line[0] == '#' || line[0] == '\n')
             continue;
-        int fields = sscanf(line, "%63s %7s %" SCNx64, rows[n].recipe, rows[n].split,
-                            &rows[n].checksum);
+        int fields =
+            sscanf(line, "%63s %7s %" SCNx64, rows[n].recipe, rows[n].split, &rows[n].checksum);
         cr_assert_eq(fields, 3, "%s: not a row: %s", path, line);
         n++;
     }
@@ -60,8 +60,9 @@ Test(dataset_checksum, recorded_bits)
     for (int i = 0; i < n; i++) {
         int val = strcmp(rows[i].split, "val") == 0;
         uint64_t got = checksum_of(rows[i].recipe, val ? FIXTURE_VAL : FIXTURE_TRAIN);
-        cr_expect_eq(got, rows[i].checksum, "%s %s: got %016" PRIx64 ", recorded %016" PRIx64 "; " ACCEPT,
-                     rows[i].recipe, rows[i].split, got, rows[i].checksum);
+        cr_expect_eq(got, rows[i].checksum,
+                     "%s %s: got %016" PRIx64 ", recorded %016" PRIx64 "; " ACCEPT, rows[i].recipe,
+                     rows[i].split, got, rows[i].checksum);
     }
 }
 

@@ -1,6 +1,6 @@
 /* The recipe language: what is read, and what is refused with which words. */
-#include "fixtures/fixture.h"
 #include "fixtures/recipe.h"
+#include "fixtures/fixture.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -81,7 +81,8 @@ static const struct {
     {"classes: []\n", "dir/test.yaml:1: classes: want a list of classes"},
     {"classes: 3\n", "dir/test.yaml:1: classes: want a list of classes"},
     {"classes:\n  name: a\n", "dir/test.yaml:2: classes: want a list of classes"},
-    {ONE_CLASS "objcts: 4\n", "dir/test.yaml:3: objcts: unknown key; the nearest one is \"objects\""},
+    {ONE_CLASS "objcts: 4\n",
+     "dir/test.yaml:3: objcts: unknown key; the nearest one is \"objects\""},
     {ONE_CLASS "    shpe: ring\n",
      "dir/test.yaml:3: classes.0.shpe: unknown key; the nearest one is \"shape\""},
     {ONE_CLASS "    shape: rings\n",
@@ -102,7 +103,8 @@ static const struct {
     {ONE_CLASS "image_size: 16\n", "dir/test.yaml:3: image_size: want a whole number, 32 to 4096"},
     {ONE_CLASS "image_size: 64.5\n", "image_size: want a whole number"},
     {ONE_CLASS "image_size: 99999999999999999999\n", "image_size: want a whole number"},
-    {ONE_CLASS "objects: [4, 2]\n", "dir/test.yaml:3: objects: want a whole number or [least, most]"},
+    {ONE_CLASS "objects: [4, 2]\n",
+     "dir/test.yaml:3: objects: want a whole number or [least, most]"},
     {ONE_CLASS "objects: [1, 2, 3]\n", "objects: want a whole number or [least, most]"},
     {ONE_CLASS "objects: [1 2]\n", "objects: want a whole number or [least, most]"},
     {ONE_CLASS "objects: []\n", "objects: want a whole number or [least, most]"},

@@ -2,6 +2,7 @@
 #include "detector/base/pool.h"
 #include "fixtures/fixture.h"
 #include "fixtures/recipe_dataset.h"
+#include "suites/unit/dataset_helper.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -9,65 +10,10 @@
 #include <string.h>
 
 static const char *const recipes[] = {
-    "balanced", "crowd",  "long_tail",    "lookalike", "missing_labels",
+    "balanced",  "crowd",  "long_tail",    "lookalike", "missing_labels",
     "per_class", "sparse", "tiny_objects", "twins",
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])
-
-static struct det_dataset *open_recipe(const char *name, enum fixture_split split, int all_objects,
-                                       uint64_t seed)
-{
-    struct fixture_options options = {.seed = seed, .all_objects = all_objects};
-    struct det_dataset *dataset = NULL;
-    struct det_error err = {0};
-    enum det_code code = fixture_open(name, split, &options, &dataset, &err);
-    cr_assert_eq(code, DET_OK, "%s: %s", name, err.message);
-    return dataset;
-}
-
-static struct det_sample new_sample(const struct det_dataset *dataset)
-{
-    size_t pixels = 3 * (size_t)dataset->canvas_h * (size_t)dataset->canvas_w;
-    struct det_sample sample = {.image = malloc(pixels * sizeof(float))};
-    cr_assert_not_null(sample.image);
-    return sample;
-}
-
-static void free_sample(struct det_sample *sample)
-{
-    det_sample_release(sample);
-    free(sample->image);
-}
-
-static void load(const struct det_dataset *dataset, int64_t index, struct det_sample *sample)
-{
-    struct det_error err = {0};
-    enum det_code code = dataset->load(dataset, index, sample, &err);
-    cr_assert_eq(code, DET_OK, "%s image %lld: %s", dataset->name, (long long)index, err.message);
-}
-
-/* FNV-1a over everything that the sample holds, written here again on purpose. */
-static uint64_t hash_sample(const struct det_dataset *dataset, const struct det_sample *sample)
-{
-    size_t plane = (size_t)dataset->canvas_h * (size_t)dataset->canvas_w;
-    size_t n = (size_t)sample->truth.n;
-    const struct {
-        const void *data;
-        size_t size;
-    } parts[] = {
-        {sample->image, 3 * plane * sizeof(float)},
-        {sample->truth.boxes, n * 4 * sizeof(float)},
-        {sample->truth.labels, n * sizeof(int32_t)},
-        {sample->truth.crowd, n},
-        {sample->truth.annotated, n},
-        {sample->truth.masks, n * plane},
-    };
-    uint64_t hash = 14695981039346656037u + n;
-    for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++)
-        for (size_t i = 0; i < parts[p].size; i++)
-            hash = (hash ^ ((const unsigned char *)parts[p].data)[i]) * 1099511628211u;
-    return hash;
-}
 
 #define HASHED 48
 
@@ -125,7 +71,9 @@ Test(scene, seed_split_and_index_each_change_the_scene)
         struct det_dataset *dataset;
         int64_t index;
         const char *what;
-    } others[] = {{other_seed, 0, "seed"}, {other_split, 0, "split"}, {one, 1, "index"},
+    } others[] = {{other_seed, 0, "seed"},
+                  {other_split, 0, "split"},
+                  {one, 1, "index"},
                   {one, far, "high word of the index"}};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         load(others[i].dataset, others[i].index, &sample);
@@ -272,7 +220,7 @@ Test(scene, objects_keep_their_number_size_and_distance)
     for (size_t r = 0; r < N_RECIPES; r++) {
         struct det_dataset *dataset = open_recipe(recipes[r], FIXTURE_VAL, 0, 11);
         struct det_sample sample = new_sample(dataset);
-        for (int64_t i = 0; i < 300; i++) {
+        for (int64_t i = 0; i < 150; i++) {
             load(dataset, i, &sample);
             check_layout(recipe_of_dataset(dataset), i, &sample.truth);
         }
@@ -289,7 +237,7 @@ static double share_bound(double p, int n)
 
 Test(scene, empty_and_crowd_images_have_the_stated_share)
 {
-    const int n = 800;
+    const int n = 400;
     for (size_t r = 0; r < N_RECIPES; r++) {
         struct det_dataset *dataset = open_recipe(recipes[r], FIXTURE_VAL, 0, 17);
         const struct recipe *recipe = recipe_of_dataset(dataset);
@@ -320,7 +268,7 @@ Test(scene, classes_follow_their_weights)
         struct det_sample sample = new_sample(dataset);
         int count[RECIPE_CLASSES_MAX + 1] = {0};
         int objects = 0;
-        for (int64_t i = 0; i < 400; i++) {
+        for (int64_t i = 0; i < 250; i++) {
             load(dataset, i, &sample);
             for (int row = 0; row < sample.truth.n; row++) {
                 objects += !sample.truth.crowd[row];
@@ -369,7 +317,7 @@ Test(scene, objects_are_annotated_with_the_stated_probability)
         for (int label = 1; label <= dataset->n_classes; label++) {
             int objects;
             double p = recipe_annotated_share(recipe, label);
-            double got = annotated_share(dataset, 1000, label, &objects);
+            double got = annotated_share(dataset, 500, label, &objects);
             double bound = share_bound(p, objects);
             cr_expect(fabs(got - p) <= bound, "%s class %d: %g annotated of %d, want %g +- %g",
                       recipes[r], label, got, objects, p, bound);
