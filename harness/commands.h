@@ -9,10 +9,11 @@
 #include "detector/base/status.h"
 
 #define COMMANDS(X)                                                                                \
+    X(train, "train", "train the reference detector once, evaluate and judge it")                  \
     X(judge, "judge", "verdicts over runs: healthy, collapsed, diverged, stalled, incomplete")     \
     X(compare, "compare", "two runs step by step: what differs first, where, by how much")         \
-    X(coco_eval, "coco-eval", "COCO's 12 numbers for boxes or masks, as pycocotools has them")     \
     X(report, "report", "one self-contained page about runs: verdicts, table, plots, differences") \
+    X(coco_eval, "coco-eval", "COCO's 12 numbers for boxes or masks, as pycocotools has them")     \
     X(config, "config", "print the resolved configuration, or every key and its meaning")          \
     X(verify, "verify", "oracle vectors through the detector's operations, compared")             \
     X(dataset, "dataset", "measure, check or export a dataset")

@@ -1,5 +1,6 @@
 /* detcheck: dispatches to the command that its first argument names. */
 #include "detector/base/edit_distance.h"
+#include "harness/blas_core.h"
 #include "harness/build_info.h"
 #include "harness/commands.h"
 #include "harness/exit_status.h"
@@ -78,6 +79,7 @@ static int dispatch(int argc, char **argv, struct det_error *err)
 int main(int argc, char **argv)
 {
     struct det_error err = {DET_OK, ""};
+    blas_core_choose(argv);
     int status = dispatch(argc, argv, &err);
 
     /* Results that never reached their file must not pass for good ones. */

@@ -1,10 +1,9 @@
-/* Progress of one training, or of several that run at once: a line with a bar for each on a
- * terminal, redrawn in place; elsewhere a plain line for every tenth of the way. */
+/* Progress of one or more runs that train at the same time: a bar a run on a terminal, redrawn in
+ * place; elsewhere a plain line at every tenth of the way. */
 #ifndef HARNESS_PROGRESS_H
 #define HARNESS_PROGRESS_H
 
-#include "detector/base/status.h"
-#include "harness/run_log.h"
+#include "harness/training/trainer.h"
 
 #include <stdio.h>
 
@@ -12,24 +11,15 @@
 
 struct progress; /* opaque */
 
-struct progress_options { /* all zero: standard error, whatever it is */
-    FILE *to;             /* NULL: stderr */
-    enum { PROGRESS_AUTO, PROGRESS_TERMINAL, PROGRESS_LINES, PROGRESS_SILENT } mode;
-    int columns;           /* of the terminal; 0: ask it */
-    double (*clock)(void); /* seconds; NULL: CLOCK_MONOTONIC */
-};
+/* Progress of n runs (at most PROGRESS_RUNS_MAX) of `steps` optimiser steps each, shown on `to`.
+ * names are borrowed. *out is owned by the caller. */
+enum det_code progress_open(FILE *to, const char *const *names, int n, int64_t steps,
+                            struct progress **out, struct det_error *err);
 
-/* n runs with their names (borrowed) and planned steps. *out is owned by the caller. The functions
- * below may be called from several threads at once. */
-enum det_code progress_create(const struct progress_options *options, const char *const *names,
-                              const int64_t *steps, int n, struct progress **out,
-                              struct det_error *err);
+/* What run i's trainer is to be given. The runs may live in different threads. */
+struct trainer_observer progress_observer(struct progress *progress, int i);
 
-/* Run i has done this step (step->step + 1 of its steps), or this evaluation. */
-void progress_step(struct progress *progress, int i, const struct run_log_step *step);
-void progress_eval(struct progress *progress, int i, const struct run_log_eval *eval);
-
-/* Draws once more and frees. NULL is allowed. */
-void progress_destroy(struct progress *progress);
+/* Leave the last state standing and free. NULL is allowed. */
+void progress_close(struct progress *progress);
 
 #endif

@@ -1,0 +1,120 @@
+/* detcheck train: one run. */
+#include "harness/commands.h"
+#include "harness/exit_status.h"
+#include "harness/interrupt.h"
+#include "harness/options.h"
+#include "harness/progress.h"
+#include "harness/training/session.h"
+#include "harness/training_options.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+struct options {
+    struct training_options training;
+    int resume;
+    const char *weights;
+};
+
+static const struct argp_option option_table[] = {
+    {"resume", 'r', NULL, 0, "go on from DIR's checkpoint; DIR's config.yaml, then --set, apply", 0},
+    {"weights", 'w', "FILE", 0, "start from the weights of a checkpoint (safetensors)", 0},
+    {0},
+};
+
+static error_t take_option(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->training;
+        return 0;
+    case 'r':
+        options->resume = 1;
+        return 0;
+    case 'w':
+        options->weights = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->resume && (options->training.config_path || options->weights))
+            argp_error(state, "--resume goes on with the run's own config.yaml and weights: leave "
+                              "--config and --weights out");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child children[] = {{&training_options_argp, 0, NULL, 0}, {0}};
+
+static const struct argp parser = {
+    .options = option_table,
+    .parser = take_option,
+    .children = children,
+    .doc = "Train the reference detector once, evaluate it on the way, and judge the run.\v"
+           "DIR receives config.yaml, log.jsonl and checkpoint.safetensors. Exit status 0 where the "
+           "run is healthy, 1 where it is not.",
+};
+
+static enum det_code resolve(struct options *options, struct det_config *config,
+                             struct det_error *err)
+{
+    char path[4096];
+    if (options->resume) {
+        snprintf(path, sizeof path, "%s/config.yaml", options->training.folder);
+        options->training.config_path = path;
+    }
+    return training_options_config(&options->training, config, err);
+}
+
+static int finish(const struct options *options, const struct verdict *verdict)
+{
+    printf("%s: %s", options->training.folder, verdict_name(verdict->kind));
+    if (verdict->rule[0])
+        printf(" (%s) at step %" PRId64, verdict->rule, verdict->step);
+    printf(": %s\n", verdict->why);
+    if (interrupt_came(NULL))
+        printf("interrupted: go on with detcheck train --resume --out %s\n",
+               options->training.folder);
+    return verdict_status(verdict->kind);
+}
+
+static int train(struct options *options, struct det_error *err)
+{
+    struct det_config config;
+    struct verdict verdict;
+    struct progress *progress;
+    enum det_code code = resolve(options, &config, err);
+    if (code == DET_OK)
+        code = progress_open(stderr, (const char *const[]){"train"}, 1, config.schedule_steps,
+                             &progress, err);
+    if (code != DET_OK)
+        return exit_status_of(code);
+    struct trainer_options trainer = {
+        .config = &config,
+        .folder = options->training.folder,
+        .name = "train",
+        .backend = options->training.backend,
+        .resume = options->resume,
+        .weights = options->weights,
+        .observer = progress_observer(progress, 0),
+    };
+    trainer.observer.stop = interrupt_came;
+    interrupt_watch();
+    code = session_run(&trainer, &verdict, err);
+    progress_close(progress);
+    return code == DET_OK ? finish(options, &verdict) : exit_status_of(code);
+}
+
+int cmd_train(int argc, char **argv, struct det_error *err)
+{
+    struct options options = {.resume = 0};
+    enum det_code code = training_options_begin(&options.training, argc, "runs/train", err);
+    if (code != DET_OK)
+        return exit_status_of(code);
+    options_parse(&parser, argc, argv, &options);
+    int status = train(&options, err);
+    training_options_end(&options.training);
+    return status;
+}

@@ -1,0 +1,321 @@
+#include "harness/training/trainer.h"
+
+#include "detector/base/file.h"
+#include "fixtures/fixture.h"
+#include "harness/config_file.h"
+#include "harness/environment.h"
+#include "harness/training/evaluator.h"
+#include "harness/training/loader.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct trainer {
+    const struct trainer_options *options;
+    struct det_config config; /* a copy: image_size and the like resolved */
+    struct det_dataset *train, *val;
+    struct det_device *device;
+    struct det_model *model;
+    struct det_pool *pool;
+    struct loader loader;
+    struct evaluator evaluator;
+    struct run_log *log;
+    int64_t step; /* optimiser steps done */
+    int stopped;
+};
+
+static int path_in(const struct trainer *t, const char *file, char *path, size_t size)
+{
+    return snprintf(path, size, "%s/%s", t->options->folder, file) < (int)size;
+}
+
+static int cpu_threads(const struct det_config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return config->threads ? (int)config->threads : cores < 1 ? 1 : cores > 256 ? 256 : (int)cores;
+}
+
+static enum det_code open_data(struct trainer *t, struct det_error *err)
+{
+    const struct det_config *c = &t->config;
+    struct fixture_options options = {.seed = (uint64_t)c->seed, .image_size = (int)c->image_size};
+    enum det_code code = fixture_open(c->data, FIXTURE_TRAIN, &options, &t->train, err);
+    if (code != DET_OK)
+        return code;
+    code = fixture_open(*c->val_data ? c->val_data : c->data, FIXTURE_VAL, &options, &t->val, err);
+    if (code != DET_OK)
+        return code;
+    if (t->val->n_classes != t->train->n_classes)
+        return det_fail(err, DET_INVALID, "val_data %s has %d classes, data %s has %d", c->val_data,
+                        t->val->n_classes, c->data, t->train->n_classes);
+    if (t->val->canvas_h != t->train->canvas_h || t->val->canvas_w != t->train->canvas_w)
+        return det_fail(err, DET_INVALID, "val_data %s: %d x %d pixels, data %s: %d x %d: set "
+                        "image_size", c->val_data, t->val->canvas_w, t->val->canvas_h, c->data,
+                        t->train->canvas_w, t->train->canvas_h);
+    return DET_OK;
+}
+
+static enum det_code open_model(struct trainer *t, struct det_error *err)
+{
+    const struct det_backend *backend;
+    int threads = cpu_threads(&t->config);
+    enum det_code code = det_backend_find(t->options->backend, &backend, err);
+    if (code != DET_OK || (code = backend->open(threads, &t->device, err)) != DET_OK ||
+        (code = det_pool_create(threads, &t->pool, err)) != DET_OK)
+        return code;
+    struct det_model_options options = {
+        .config = &t->config,
+        .n_classes = t->train->n_classes,
+        .canvas_h = t->train->canvas_h,
+        .canvas_w = t->train->canvas_w,
+        .max_objects = t->train->max_objects,
+        .batch_size = (int)t->config.train_batch_size,
+        .infer_batch_size = (int)t->config.eval_batch_size,
+    };
+    code = det_model_create(t->device, &options, &t->model, err);
+    if (code != DET_OK)
+        return code;
+    code = loader_open(&t->loader, t->train, t->pool, (int)t->config.train_batch_size,
+                       (uint64_t)t->config.seed, t->config.train_shuffle, err);
+    return code == DET_OK ? evaluator_open(&t->evaluator, &t->config, t->val, t->pool, err) : code;
+}
+
+static enum det_code write_first_line(struct trainer *t, struct det_error *err)
+{
+    struct run_log_run run = {
+        .name = t->options->name,
+        .recipe = t->config.data,
+        .dataset_checksum = t->train->checksum,
+        .seed = t->config.seed,
+        .steps = t->config.schedule_steps,
+        .n_classes = t->train->n_classes,
+        .classes = t->train->class_names,
+        .config = &t->config,
+    };
+    for (size_t i = 0; i < det_model_parameter_count(t->model); i++)
+        if (!det_model_parameter(t->model, i)->buffer)
+            run.parameters += (int64_t)det_model_parameter(t->model, i)->size;
+    environment_fill(&run.environment, t->options->backend, cpu_threads(&t->config), &t->config);
+    run.environment.memory_planned = (int64_t)det_model_memory(t->model);
+    return run_log_write_run(t->log, &run, err);
+}
+
+static enum det_code start_new(struct trainer *t, struct det_error *err)
+{
+    char path[4096];
+    enum det_code code = DET_OK;
+    if (t->options->weights)
+        code = det_checkpoint_load(t->model, t->options->weights, 0, NULL, err);
+    if (code != DET_OK)
+        return code;
+    path_in(t, "config.yaml", path, sizeof path);
+    if ((code = config_save(&t->config, path, err)) != DET_OK)
+        return code;
+    path_in(t, "log.jsonl", path, sizeof path);
+    code = run_log_create(path, &t->log, err);
+    return code == DET_OK ? write_first_line(t, err) : code;
+}
+
+static enum det_code start_again(struct trainer *t, struct det_error *err)
+{
+    char path[4096];
+    path_in(t, "checkpoint.safetensors", path, sizeof path);
+    enum det_code code = det_checkpoint_load(t->model, path, 1, &t->step, err);
+    if (code != DET_OK)
+        return code;
+    path_in(t, "log.jsonl", path, sizeof path);
+    if ((code = run_log_open_at(path, t->step, &t->log, err)) != DET_OK)
+        return code;
+    return run_log_write_resume(t->log, t->step, err);
+}
+
+static enum det_code open_run(struct trainer *t, struct det_error *err)
+{
+    char path[4096];
+    if (!path_in(t, "checkpoint.safetensors.temporary", path, sizeof path))
+        return det_fail(err, DET_INVALID, "%s: the path is too long", t->options->folder);
+    enum det_code code = det_make_folder(t->options->folder, err);
+    if (code != DET_OK || (code = open_data(t, err)) != DET_OK ||
+        (code = open_model(t, err)) != DET_OK)
+        return code;
+    return t->options->resume ? start_again(t, err) : start_new(t, err);
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void add_cls_stats(struct det_cls_stats *sum, const struct det_cls_stats *x)
+{
+    int32_t positives = sum->positives + x->positives;
+    if (positives > 0)
+        sum->mean_foreground_at_positives =
+            (sum->mean_foreground_at_positives * (float)sum->positives +
+             x->mean_foreground_at_positives * (float)x->positives) /
+            (float)positives;
+    sum->positives = positives;
+    sum->negatives += x->negatives;
+    sum->positives_right += x->positives_right;
+    sum->positives_missed += x->positives_missed;
+    sum->predicted_positive += x->predicted_positive;
+    sum->rows_right += x->rows_right;
+    if (!(x->max_foreground <= sum->max_foreground)) /* NaN stays visible */
+        sum->max_foreground = x->max_foreground;
+}
+
+/* Losses are averaged over the passes of a step, counts are added. */
+static void add_stats(struct det_step_stats *sum, const struct det_step_stats *x, double weight)
+{
+    sum->losses.rpn_cls += weight * x->losses.rpn_cls;
+    sum->losses.rpn_bbox += weight * x->losses.rpn_bbox;
+    sum->losses.cls += weight * x->losses.cls;
+    sum->losses.bbox += weight * x->losses.bbox;
+    sum->losses.mask += weight * x->losses.mask;
+    sum->losses.total += weight * x->losses.total;
+    add_cls_stats(&sum->rpn, &x->rpn);
+    add_cls_stats(&sum->roi, &x->roi);
+    sum->objects += x->objects;
+    sum->proposals += x->proposals;
+    sum->not_finite += x->not_finite;
+}
+
+/* All passes of one optimiser step. Images of one step share the samplers' step: sampling depends on
+ * the image, not on how the step was cut into passes. */
+static enum det_code run_passes(struct trainer *t, struct det_step_stats *stats,
+                                struct det_error *err)
+{
+    int batch = (int)t->config.train_batch_size;
+    int64_t passes = t->config.train_accumulate;
+    double weight = 1.0 / (double)passes;
+    memset(stats, 0, sizeof *stats);
+    det_model_zero_grad(t->model);
+    for (int64_t p = 0; p < passes; p++) {
+        struct det_step_stats pass;
+        enum det_code code = loader_load(&t->loader, (t->step * passes + p) * batch, batch, err);
+        if (code == DET_OK)
+            code = det_model_forward_backward(t->model, t->loader.samples, batch,
+                                              (uint32_t)t->step, weight, &pass, err);
+        if (code != DET_OK)
+            return code;
+        add_stats(stats, &pass, weight);
+    }
+    return DET_OK;
+}
+
+static enum det_code stop_diverged(struct trainer *t, const struct det_error *why,
+                                   struct det_error *err)
+{
+    t->stopped = 1;
+    return run_log_write_stop(t->log, t->step, why->message, err);
+}
+
+static enum det_code log_step(struct trainer *t, const struct det_step_stats *stats,
+                              double seconds_taken, int must, struct det_error *err)
+{
+    struct run_log_step line;
+    run_log_step_from_stats(t->step, stats, &line);
+    double images = (double)(t->config.train_batch_size * t->config.train_accumulate);
+    line.images_per_second = seconds_taken > 0.0 ? images / seconds_taken : 0.0;
+    if (t->options->observer.step)
+        t->options->observer.step(t->options->observer.arg, &line);
+    int due = t->step % t->config.log_every == 0 || t->step + 1 == t->config.schedule_steps;
+    return due || must ? run_log_write_step(t->log, &line, err) : DET_OK;
+}
+
+static enum det_code train_step(struct trainer *t, struct det_error *err)
+{
+    struct det_step_stats stats;
+    struct det_error why = {0};
+    double start = seconds();
+    enum det_code code = run_passes(t, &stats, err);
+    if (code != DET_OK)
+        return code;
+    enum det_code updated = det_model_update(t->model, t->step, &stats, &why);
+    if (updated == DET_OK && !isfinite(stats.losses.total) && !stats.skipped)
+        updated = det_fail(&why, DET_NOT_FINITE, "step %lld: the loss is not finite",
+                           (long long)t->step);
+    if (updated != DET_OK && updated != DET_NOT_FINITE) {
+        *err = why;
+        return updated;
+    }
+    code = log_step(t, &stats, seconds() - start, updated != DET_OK, err);
+    if (code == DET_OK && updated == DET_NOT_FINITE)
+        return stop_diverged(t, &why, err);
+    t->step++;
+    return code;
+}
+
+static enum det_code evaluate(struct trainer *t, struct det_error *err)
+{
+    struct run_log_eval line;
+    enum det_code code = evaluator_run(&t->evaluator, t->model, t->step, &line, err);
+    if (code != DET_OK)
+        return code;
+    if (t->options->observer.eval)
+        t->options->observer.eval(t->options->observer.arg, &line);
+    return run_log_write_eval(t->log, &line, err);
+}
+
+static enum det_code checkpoint(struct trainer *t, struct det_error *err)
+{
+    char path[4096];
+    path_in(t, "checkpoint.safetensors", path, sizeof path);
+    enum det_code code = det_checkpoint_save(t->model, path, t->step, err);
+    if (code != DET_OK)
+        return code;
+    return run_log_write_checkpoint(t->log, t->step, "checkpoint.safetensors", err);
+}
+
+static int due(int64_t step, int64_t every)
+{
+    return every > 0 && step % every == 0;
+}
+
+static enum det_code train(struct trainer *t, struct det_error *err)
+{
+    int64_t steps = t->config.schedule_steps;
+    while (t->step < steps && !t->stopped) {
+        if (t->options->observer.stop && t->options->observer.stop(t->options->observer.arg))
+            return checkpoint(t, err);
+        enum det_code code = train_step(t, err);
+        int last = t->step == steps;
+        if (code == DET_OK && !t->stopped && (last || due(t->step, t->config.eval_every)))
+            code = evaluate(t, err);
+        if (code == DET_OK && !t->stopped && (last || due(t->step, t->config.checkpoint_every)))
+            code = checkpoint(t, err);
+        if (code != DET_OK)
+            return code;
+    }
+    return DET_OK;
+}
+
+static void close_run(struct trainer *t)
+{
+    run_log_close(t->log);
+    evaluator_close(&t->evaluator);
+    loader_close(&t->loader);
+    det_model_destroy(t->model);
+    det_pool_destroy(t->pool);
+    if (t->device)
+        t->device->ops->close(t->device);
+    if (t->val)
+        t->val->close(t->val);
+    if (t->train)
+        t->train->close(t->train);
+}
+
+enum det_code trainer_run(const struct trainer_options *options, struct det_error *err)
+{
+    struct trainer t = {.options = options, .config = *options->config};
+    enum det_code code = open_run(&t, err);
+    if (code == DET_OK)
+        code = train(&t, err);
+    close_run(&t);
+    return code;
+}
