@@ -1,147 +1,231 @@
 #include "harness/progress.h"
 
+#include "harness/log_reader.h"
+
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BAR_WIDTH 20
 #define REDRAW_SECONDS 0.1
+#define PARTS_COLUMNS 130 /* a terminal at least so wide also shows the five losses */
+#define BAR_MIN 8
+#define BAR_MAX 30
+#define LINE_SIZE 512
 
-struct shown_run {
+struct run_progress {
     struct progress *progress; /* back pointer: what the observer's arg leads to */
     const char *name;
     int64_t done;
-    double loss, images_per_second;
-    int64_t detections; /* of the last evaluation at 0.5; -1 before the first */
-    int64_t objects;
-    int tenths; /* plain output: tenths already reported */
+    int64_t first_done; /* steps done when the clock was started: a resumed run has a head start */
+    double started;
+    struct run_log_step step;               /* the last one */
+    int64_t eval_step, detections, objects; /* of the last evaluation; eval_step -1: none yet */
+    int tenths;                             /* plain lines written so far */
 };
 
 struct progress {
-    FILE *to;
-    int terminal;
-    int n;
-    int64_t steps;
-    struct timespec start;
-    double drawn; /* seconds at the last redraw */
-    int lines;    /* on the screen, to be drawn over */
     pthread_mutex_t lock;
-    struct shown_run runs[PROGRESS_RUNS_MAX];
+    FILE *to;
+    struct progress_look look;
+    int64_t steps;
+    double drawn; /* when, last */
+    int lines;    /* on the screen, to be drawn over */
+    int n, name_width;
+    struct run_progress runs[PROGRESS_RUNS_MAX];
 };
 
-static double elapsed(const struct progress *p)
+static double monotonic_seconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - p->start.tv_sec) + 1e-9 * (double)(now.tv_nsec - p->start.tv_nsec);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void print_bar(const struct progress *p, const struct shown_run *run)
+static int terminal_columns(FILE *to)
 {
-    int full = (int)(BAR_WIDTH * run->done / p->steps);
-    fputs(" [", p->to);
-    for (int i = 0; i < BAR_WIDTH; i++)
-        fputc(i < full ? '#' : '.', p->to);
-    fputs("]", p->to);
+    struct winsize size;
+    if (ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return 80;
 }
 
-static void print_state(const struct progress *p, const struct shown_run *run)
+/* A terminal that cannot move its cursor gets plain lines, too. */
+static int is_terminal(FILE *to)
 {
-    double left = run->done > 0
-                      ? elapsed(p) * (double)(p->steps - run->done) / (double)run->done
-                      : 0.0;
-    fprintf(p->to, " step %lld/%lld  loss %.3f", (long long)run->done, (long long)p->steps,
-            run->loss);
-    if (run->detections >= 0)
-        fprintf(p->to, "  detections >= 0.5: %lld on %lld objects", (long long)run->detections,
-                (long long)run->objects);
-    fprintf(p->to, "  %.0f images/s  %.0f s left", run->images_per_second, left);
+    const char *kind = getenv("TERM");
+    return isatty(fileno(to)) && kind && strcmp(kind, "dumb") != 0;
 }
 
-static void draw(struct progress *p)
+enum det_code progress_open_as(const struct progress_look *look, FILE *to, const char *const *names,
+                               int n, int64_t steps, struct progress **out, struct det_error *err)
 {
-    if (p->lines)
-        fprintf(p->to, "\033[%dA", p->lines);
-    for (int i = 0; i < p->n; i++) {
-        fprintf(p->to, "\r\033[K%-8s", p->runs[i].name);
-        print_bar(p, &p->runs[i]);
-        print_state(p, &p->runs[i]);
-        fputc('\n', p->to);
+    if (n < 1 || n > PROGRESS_RUNS_MAX)
+        return det_fail(err, DET_INVALID, "progress of %d runs: 1 to %d can be shown", n,
+                        PROGRESS_RUNS_MAX);
+    struct progress *progress = calloc(1, sizeof *progress);
+    if (!progress)
+        return det_fail(err, DET_NO_MEMORY, "no memory for the progress of %d runs", n);
+    pthread_mutex_init(&progress->lock, NULL);
+    progress->to = to;
+    progress->look = *look;
+    progress->steps = steps;
+    progress->drawn = -REDRAW_SECONDS;
+    progress->n = n;
+    for (int i = 0; i < n; i++) {
+        int width = (int)strlen(names[i]);
+        progress->runs[i] = (struct run_progress){
+            .progress = progress, .name = names[i], .first_done = -1, .eval_step = -1};
+        progress->name_width = width > progress->name_width ? width : progress->name_width;
     }
-    p->lines = p->n;
-    p->drawn = elapsed(p);
-    fflush(p->to);
-}
-
-static void report(struct progress *p, struct shown_run *run)
-{
-    int tenths = (int)(10 * run->done / p->steps);
-    if (p->terminal) {
-        if (elapsed(p) - p->drawn >= REDRAW_SECONDS || run->done == p->steps)
-            draw(p);
-    } else if (tenths > run->tenths) {
-        fprintf(p->to, "%s:", run->name);
-        print_state(p, run);
-        fputc('\n', p->to);
-        fflush(p->to);
-    }
-    run->tenths = tenths;
-}
-
-static void saw_step(void *arg, const struct run_log_step *step)
-{
-    struct shown_run *run = arg;
-    pthread_mutex_lock(&run->progress->lock);
-    run->done = step->step + 1;
-    run->loss = step->loss;
-    run->images_per_second = step->images_per_second;
-    report(run->progress, run);
-    pthread_mutex_unlock(&run->progress->lock);
-}
-
-static void saw_eval(void *arg, const struct run_log_eval *eval)
-{
-    struct shown_run *run = arg;
-    pthread_mutex_lock(&run->progress->lock);
-    for (int t = 0; t < RUN_LOG_THRESHOLDS; t++)
-        if (run_log_thresholds[t] == 0.5)
-            run->detections = eval->detections[t];
-    run->objects = eval->objects;
-    if (run->progress->terminal)
-        draw(run->progress);
-    pthread_mutex_unlock(&run->progress->lock);
+    *out = progress;
+    return DET_OK;
 }
 
 enum det_code progress_open(FILE *to, const char *const *names, int n, int64_t steps,
                             struct progress **out, struct det_error *err)
 {
-    struct progress *p = calloc(1, sizeof *p);
-    *out = p;
-    if (!p)
-        return det_fail(err, DET_NO_MEMORY, "no memory for the progress of %d runs", n);
-    p->to = to;
-    p->terminal = isatty(fileno(to));
-    p->n = n < PROGRESS_RUNS_MAX ? n : PROGRESS_RUNS_MAX;
-    p->steps = steps;
-    clock_gettime(CLOCK_MONOTONIC, &p->start);
-    pthread_mutex_init(&p->lock, NULL);
-    for (int i = 0; i < p->n; i++)
-        p->runs[i] = (struct shown_run){.progress = p, .name = names[i], .detections = -1};
-    return DET_OK;
+    struct progress_look look = {.terminal = is_terminal(to), .clock = monotonic_seconds};
+    return progress_open_as(&look, to, names, n, steps, out, err);
+}
+
+static double seconds_left(const struct progress *progress, const struct run_progress *run)
+{
+    int64_t measured = run->done - run->first_done;
+    if (run->first_done < 0 || measured < 1)
+        return -1;
+    double elapsed = progress->look.clock() - run->started;
+    return elapsed / (double)measured * (double)(progress->steps - run->done);
+}
+
+static void print_time(double seconds, char *out, size_t size)
+{
+    long s = (long)(seconds + 0.5);
+    if (seconds < 0)
+        snprintf(out, size, "-:--");
+    else if (s < 3600)
+        snprintf(out, size, "%ld:%02ld", s / 60, s % 60);
+    else
+        snprintf(out, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+}
+
+/* What stands right of the bar. */
+static void print_numbers(const struct progress *progress, const struct run_progress *run,
+                          int with_parts, char *out, size_t size)
+{
+    const struct run_log_step *step = &run->step;
+    char parts[96] = "", detections[64] = "detections -", left[32];
+    if (with_parts)
+        snprintf(parts, sizeof parts, " (rpn %.3f %.3f cls %.3f box %.3f mask %.3f)",
+                 step->loss_rpn_cls, step->loss_rpn_bbox, step->loss_cls, step->loss_bbox,
+                 step->loss_mask);
+    if (run->eval_step >= 0)
+        snprintf(detections, sizeof detections, "detections %" PRId64 "/%" PRId64, run->detections,
+                 run->objects);
+    print_time(seconds_left(progress, run), left, sizeof left);
+    snprintf(out, size, "%" PRId64 "/%" PRId64 "  loss %.4f%s  %s  %.0f img/s  %s left", run->done,
+             progress->steps, step->loss, parts, detections, step->images_per_second, left);
+}
+
+static void print_bar(const struct progress *progress, const struct run_progress *run, int width,
+                      char *out)
+{
+    int filled = progress->steps > 0
+                     ? (int)((double)width * (double)run->done / (double)progress->steps)
+                     : 0;
+    for (int i = 0; i < width; i++)
+        out[i] = i < filled ? '#' : '-';
+    out[width] = '\0';
+}
+
+/* One line of at most columns - 1 characters: a full line would wrap on some terminals. */
+static void draw_line(const struct progress *progress, const struct run_progress *run, int columns)
+{
+    char numbers[LINE_SIZE / 2], bar[BAR_MAX + 1], line[LINE_SIZE];
+    print_numbers(progress, run, columns >= PARTS_COLUMNS, numbers, sizeof numbers);
+    int width = columns - 1 - progress->name_width - (int)strlen(numbers) - 5;
+    width = width < BAR_MIN ? BAR_MIN : width > BAR_MAX ? BAR_MAX : width;
+    print_bar(progress, run, width, bar);
+    snprintf(line, sizeof line, "%-*s [%s] %s", progress->name_width, run->name, bar, numbers);
+    fprintf(progress->to, "\r%.*s\033[K\n", columns - 1, line);
+}
+
+static void draw(struct progress *progress)
+{
+    int columns =
+        progress->look.columns > 0 ? progress->look.columns : terminal_columns(progress->to);
+    if (progress->lines)
+        fprintf(progress->to, "\033[%dA", progress->lines);
+    for (int i = 0; i < progress->n; i++)
+        draw_line(progress, &progress->runs[i], columns);
+    progress->lines = progress->n;
+    progress->drawn = progress->look.clock();
+    fflush(progress->to);
+}
+
+static void write_line(struct progress *progress, struct run_progress *run)
+{
+    int tenths = progress->steps > 0 ? (int)(10 * run->done / progress->steps) : 10;
+    if (tenths <= run->tenths)
+        return;
+    run->tenths = tenths;
+    char numbers[LINE_SIZE / 2];
+    print_numbers(progress, run, 1, numbers, sizeof numbers);
+    fprintf(progress->to, "%-*s %3d %%  %s\n", progress->name_width, run->name, 10 * tenths,
+            numbers);
+    fflush(progress->to);
+}
+
+static void show(struct progress *progress, struct run_progress *run)
+{
+    if (!progress->look.terminal)
+        write_line(progress, run);
+    else if (progress->look.clock() - progress->drawn >= REDRAW_SECONDS)
+        draw(progress);
+}
+
+static void observe_step(void *arg, const struct run_log_step *step)
+{
+    struct run_progress *run = arg;
+    struct progress *progress = run->progress;
+    pthread_mutex_lock(&progress->lock);
+    run->step = *step;
+    run->done = step->step + 1;
+    if (run->first_done < 0) {
+        run->first_done = run->done;
+        run->started = progress->look.clock();
+        run->tenths = progress->steps > 0 ? (int)(10 * step->step / progress->steps) : 0;
+    }
+    show(progress, run);
+    pthread_mutex_unlock(&progress->lock);
+}
+
+static void observe_eval(void *arg, const struct run_log_eval *eval)
+{
+    struct run_progress *run = arg;
+    struct progress *progress = run->progress;
+    pthread_mutex_lock(&progress->lock);
+    run->eval_step = eval->step;
+    run->detections = logged_detections(eval);
+    run->objects = eval->objects;
+    show(progress, run);
+    pthread_mutex_unlock(&progress->lock);
 }
 
 struct trainer_observer progress_observer(struct progress *progress, int i)
 {
-    return (struct trainer_observer){.arg = &progress->runs[i], .step = saw_step, .eval = saw_eval};
+    return (struct trainer_observer){
+        .arg = &progress->runs[i], .step = observe_step, .eval = observe_eval};
 }
 
 void progress_close(struct progress *progress)
 {
     if (!progress)
         return;
-    if (progress->terminal)
+    if (progress->look.terminal)
         draw(progress);
     pthread_mutex_destroy(&progress->lock);
     free(progress);
