@@ -17,9 +17,8 @@
 #define LINE_SIZE 512
 
 struct run_progress {
-    struct progress *progress; /* back pointer: what the observer's arg leads to */
     const char *name;
-    int64_t done;
+    int64_t steps, done;
     int64_t first_done; /* steps done when the clock was started: a resumed run has a head start */
     double started;
     struct run_log_step step;               /* the last one */
@@ -30,10 +29,10 @@ struct run_progress {
 struct progress {
     pthread_mutex_t lock;
     FILE *to;
-    struct progress_look look;
-    int64_t steps;
+    int terminal, silent, columns;
+    double (*clock)(void);
     double drawn; /* when, last */
-    int lines;    /* on the screen, to be drawn over */
+    int lines;    /* on the screen */
     int n, name_width;
     struct run_progress runs[PROGRESS_RUNS_MAX];
 };
@@ -60,8 +59,9 @@ static int is_terminal(FILE *to)
     return isatty(fileno(to)) && kind && strcmp(kind, "dumb") != 0;
 }
 
-enum det_code progress_open_as(const struct progress_look *look, FILE *to, const char *const *names,
-                               int n, int64_t steps, struct progress **out, struct det_error *err)
+enum det_code progress_create(const struct progress_options *options, const char *const *names,
+                              const int64_t *steps, int n, struct progress **out,
+                              struct det_error *err)
 {
     if (n < 1 || n > PROGRESS_RUNS_MAX)
         return det_fail(err, DET_INVALID, "progress of %d runs: 1 to %d can be shown", n,
@@ -69,27 +69,26 @@ enum det_code progress_open_as(const struct progress_look *look, FILE *to, const
     struct progress *progress = calloc(1, sizeof *progress);
     if (!progress)
         return det_fail(err, DET_NO_MEMORY, "no memory for the progress of %d runs", n);
+    static const struct progress_options as_it_is = {0};
+    if (!options)
+        options = &as_it_is;
     pthread_mutex_init(&progress->lock, NULL);
-    progress->to = to;
-    progress->look = *look;
-    progress->steps = steps;
+    progress->to = options->to ? options->to : stderr;
+    progress->silent = options->mode == PROGRESS_SILENT;
+    progress->terminal = options->mode == PROGRESS_TERMINAL ||
+                         (options->mode == PROGRESS_AUTO && is_terminal(progress->to));
+    progress->columns = options->columns;
+    progress->clock = options->clock ? options->clock : monotonic_seconds;
     progress->drawn = -REDRAW_SECONDS;
     progress->n = n;
     for (int i = 0; i < n; i++) {
-        int width = (int)strlen(names[i]);
         progress->runs[i] = (struct run_progress){
-            .progress = progress, .name = names[i], .first_done = -1, .eval_step = -1};
-        progress->name_width = width > progress->name_width ? width : progress->name_width;
+            .name = names[i], .steps = steps[i], .first_done = -1, .eval_step = -1};
+        if ((int)strlen(names[i]) > progress->name_width)
+            progress->name_width = (int)strlen(names[i]);
     }
     *out = progress;
     return DET_OK;
-}
-
-enum det_code progress_open(FILE *to, const char *const *names, int n, int64_t steps,
-                            struct progress **out, struct det_error *err)
-{
-    struct progress_look look = {.terminal = is_terminal(to), .clock = monotonic_seconds};
-    return progress_open_as(&look, to, names, n, steps, out, err);
 }
 
 static double seconds_left(const struct progress *progress, const struct run_progress *run)
@@ -97,8 +96,8 @@ static double seconds_left(const struct progress *progress, const struct run_pro
     int64_t measured = run->done - run->first_done;
     if (run->first_done < 0 || measured < 1)
         return -1;
-    double elapsed = progress->look.clock() - run->started;
-    return elapsed / (double)measured * (double)(progress->steps - run->done);
+    double elapsed = progress->clock() - run->started;
+    return elapsed / (double)measured * (double)(run->steps - run->done);
 }
 
 static void print_time(double seconds, char *out, size_t size)
@@ -127,15 +126,12 @@ static void print_numbers(const struct progress *progress, const struct run_prog
                  run->objects);
     print_time(seconds_left(progress, run), left, sizeof left);
     snprintf(out, size, "%" PRId64 "/%" PRId64 "  loss %.4f%s  %s  %.0f img/s  %s left", run->done,
-             progress->steps, step->loss, parts, detections, step->images_per_second, left);
+             run->steps, step->loss, parts, detections, step->images_per_second, left);
 }
 
-static void print_bar(const struct progress *progress, const struct run_progress *run, int width,
-                      char *out)
+static void print_bar(const struct run_progress *run, int width, char *out)
 {
-    int filled = progress->steps > 0
-                     ? (int)((double)width * (double)run->done / (double)progress->steps)
-                     : 0;
+    int filled = run->steps > 0 ? (int)((double)width * (double)run->done / (double)run->steps) : 0;
     for (int i = 0; i < width; i++)
         out[i] = i < filled ? '#' : '-';
     out[width] = '\0';
@@ -148,27 +144,26 @@ static void draw_line(const struct progress *progress, const struct run_progress
     print_numbers(progress, run, columns >= PARTS_COLUMNS, numbers, sizeof numbers);
     int width = columns - 1 - progress->name_width - (int)strlen(numbers) - 5;
     width = width < BAR_MIN ? BAR_MIN : width > BAR_MAX ? BAR_MAX : width;
-    print_bar(progress, run, width, bar);
+    print_bar(run, width, bar);
     snprintf(line, sizeof line, "%-*s [%s] %s", progress->name_width, run->name, bar, numbers);
     fprintf(progress->to, "\r%.*s\033[K\n", columns - 1, line);
 }
 
 static void draw(struct progress *progress)
 {
-    int columns =
-        progress->look.columns > 0 ? progress->look.columns : terminal_columns(progress->to);
+    int columns = progress->columns > 0 ? progress->columns : terminal_columns(progress->to);
     if (progress->lines)
         fprintf(progress->to, "\033[%dA", progress->lines);
     for (int i = 0; i < progress->n; i++)
         draw_line(progress, &progress->runs[i], columns);
     progress->lines = progress->n;
-    progress->drawn = progress->look.clock();
+    progress->drawn = progress->clock();
     fflush(progress->to);
 }
 
 static void write_line(struct progress *progress, struct run_progress *run)
 {
-    int tenths = progress->steps > 0 ? (int)(10 * run->done / progress->steps) : 10;
+    int tenths = run->steps > 0 ? (int)(10 * run->done / run->steps) : 10;
     if (tenths <= run->tenths)
         return;
     run->tenths = tenths;
@@ -181,33 +176,33 @@ static void write_line(struct progress *progress, struct run_progress *run)
 
 static void show(struct progress *progress, struct run_progress *run)
 {
-    if (!progress->look.terminal)
+    if (progress->silent)
+        return;
+    if (!progress->terminal)
         write_line(progress, run);
-    else if (progress->look.clock() - progress->drawn >= REDRAW_SECONDS)
+    else if (progress->clock() - progress->drawn >= REDRAW_SECONDS)
         draw(progress);
 }
 
-static void observe_step(void *arg, const struct run_log_step *step)
+void progress_step(struct progress *progress, int i, const struct run_log_step *step)
 {
-    struct run_progress *run = arg;
-    struct progress *progress = run->progress;
     pthread_mutex_lock(&progress->lock);
+    struct run_progress *run = &progress->runs[i];
     run->step = *step;
     run->done = step->step + 1;
     if (run->first_done < 0) {
         run->first_done = run->done;
-        run->started = progress->look.clock();
-        run->tenths = progress->steps > 0 ? (int)(10 * step->step / progress->steps) : 0;
+        run->started = progress->clock();
+        run->tenths = run->steps > 0 ? (int)(10 * step->step / run->steps) : 0;
     }
     show(progress, run);
     pthread_mutex_unlock(&progress->lock);
 }
 
-static void observe_eval(void *arg, const struct run_log_eval *eval)
+void progress_eval(struct progress *progress, int i, const struct run_log_eval *eval)
 {
-    struct run_progress *run = arg;
-    struct progress *progress = run->progress;
     pthread_mutex_lock(&progress->lock);
+    struct run_progress *run = &progress->runs[i];
     run->eval_step = eval->step;
     run->detections = logged_detections(eval);
     run->objects = eval->objects;
@@ -215,18 +210,41 @@ static void observe_eval(void *arg, const struct run_log_eval *eval)
     pthread_mutex_unlock(&progress->lock);
 }
 
+void progress_destroy(struct progress *progress)
+{
+    if (!progress)
+        return;
+    if (progress->terminal && !progress->silent)
+        draw(progress);
+    pthread_mutex_destroy(&progress->lock);
+    free(progress);
+}
+
+static void observe_step(void *arg, const struct run_log_step *step)
+{
+    progress_step(arg, 0, step);
+}
+
+static void observe_eval(void *arg, const struct run_log_eval *eval)
+{
+    progress_eval(arg, 0, eval);
+}
+
+enum det_code progress_open(FILE *to, const char *const *names, int n, int64_t steps,
+                            struct progress **out, struct det_error *err)
+{
+    const struct progress_options options = {.to = to};
+    return n == 1 ? progress_create(&options, names, &steps, 1, out, err)
+                  : det_fail(err, DET_INVALID, "progress_open shows one run");
+}
+
 struct trainer_observer progress_observer(struct progress *progress, int i)
 {
-    return (struct trainer_observer){
-        .arg = &progress->runs[i], .step = observe_step, .eval = observe_eval};
+    (void)i;
+    return (struct trainer_observer){.arg = progress, .step = observe_step, .eval = observe_eval};
 }
 
 void progress_close(struct progress *progress)
 {
-    if (!progress)
-        return;
-    if (progress->look.terminal)
-        draw(progress);
-    pthread_mutex_destroy(&progress->lock);
-    free(progress);
+    progress_destroy(progress);
 }

@@ -3,6 +3,7 @@
 #ifndef HARNESS_PROGRESS_H
 #define HARNESS_PROGRESS_H
 
+#include "detector/base/status.h"
 #include "harness/training/trainer.h"
 
 #include <stdio.h>
@@ -11,23 +12,30 @@
 
 struct progress; /* opaque */
 
-/* Show n runs (at most PROGRESS_RUNS_MAX) of `steps` optimiser steps each on `to`: a terminal or a
- * file, as it happens to be. names are borrowed. *out is owned by the caller. */
+struct progress_options { /* all zero, or NULL: standard error, whatever it is */
+    FILE *to;             /* NULL: stderr */
+    enum { PROGRESS_AUTO, PROGRESS_TERMINAL, PROGRESS_LINES, PROGRESS_SILENT } mode;
+    int columns;           /* of the terminal; 0: ask it */
+    double (*clock)(void); /* seconds; NULL: CLOCK_MONOTONIC */
+};
+
+/* n runs with their names (borrowed) and planned steps. *out is owned by the caller. The functions
+ * below may be called from several threads at once. */
+enum det_code progress_create(const struct progress_options *options, const char *const *names,
+                              const int64_t *steps, int n, struct progress **out,
+                              struct det_error *err);
+
+/* Run i has done this step (step->step + 1 of its steps), or this evaluation. */
+void progress_step(struct progress *progress, int i, const struct run_log_step *step);
+void progress_eval(struct progress *progress, int i, const struct run_log_eval *eval);
+
+/* Draws once more and frees. NULL is allowed. */
+void progress_destroy(struct progress *progress);
+
+/* The same for the one run of `detcheck train`. */
 enum det_code progress_open(FILE *to, const char *const *names, int n, int64_t steps,
                             struct progress **out, struct det_error *err);
-
-struct progress_look {     /* what progress_open finds out by itself */
-    int terminal;          /* draw bars, or else write lines */
-    int columns;           /* of the terminal; 0: ask it each time */
-    double (*clock)(void); /* seconds */
-};
-enum det_code progress_open_as(const struct progress_look *look, FILE *to, const char *const *names,
-                               int n, int64_t steps, struct progress **out, struct det_error *err);
-
-/* What run i's trainer is to be given. The runs may live in different threads. */
 struct trainer_observer progress_observer(struct progress *progress, int i);
-
-/* Draw once more, leave that standing, free. NULL is allowed. */
 void progress_close(struct progress *progress);
 
 #endif

@@ -13,30 +13,29 @@ static double test_clock(void)
     return now;
 }
 
-/* Trains the made run n_runs times at once, a second a step; returns what was shown. columns 0:
- * written to a file. */
-static const char *show(int columns, int n_runs, int from, int to)
+/* Trains the made run twice at once, a second a step; returns what was shown. */
+static const char *show(int mode, int columns, int n_runs, int from, int to)
 {
     static const char *const names[] = {"before", "after the fixes"};
+    static const int64_t steps[] = {MADE_STEPS, MADE_STEPS};
     struct progress *progress;
     struct det_error err = {0};
-    struct progress_look look = {.terminal = columns > 0, .columns = columns, .clock = test_clock};
     memset(text, 0, sizeof text);
     FILE *file = fmemopen(text, sizeof text, "w");
+    struct progress_options options = {
+        .to = file, .mode = mode, .columns = columns, .clock = test_clock};
     made_start(&made, "made", 3);
     made_remove(&made);
     now = 100;
-    cr_assert_eq(progress_open_as(&look, file, names, n_runs, MADE_STEPS, &progress, &err), DET_OK);
+    cr_assert_eq(progress_create(&options, names, steps, n_runs, &progress, &err), DET_OK);
     for (int i = from; i < to; i++) {
-        for (int run = 0; run < n_runs; run++) {
-            struct trainer_observer observer = progress_observer(progress, run);
-            observer.step(observer.arg, &made.steps[i]);
-            if (run == 0 && (i + 1) % MADE_EVERY == 0)
-                observer.eval(observer.arg, &made.evals[i / MADE_EVERY]);
-        }
+        for (int run = 0; run < n_runs; run++)
+            progress_step(progress, run, &made.steps[i]);
+        if ((i + 1) % MADE_EVERY == 0)
+            progress_eval(progress, 0, &made.evals[i / MADE_EVERY]);
         now += 1;
     }
-    progress_close(progress);
+    progress_destroy(progress);
     fclose(file);
     return text;
 }
@@ -51,7 +50,7 @@ static int count(const char *in, const char *what)
 
 Test(progress, plain_lines_for_a_file)
 {
-    const char *got = show(0, 1, 0, MADE_STEPS);
+    const char *got = show(PROGRESS_LINES, 0, 1, 0, MADE_STEPS);
     cr_expect_eq(count(got, "\n"), 10, "one line a tenth, got:\n%s", got);
     cr_expect(!strchr(got, '\r') && !strchr(got, '\033'), "no control characters:\n%s", got);
     cr_expect(strstr(got, "before  10 %  30/300"), "%s", got);
@@ -61,32 +60,22 @@ Test(progress, plain_lines_for_a_file)
 
 Test(progress, a_file_is_no_terminal)
 {
-    static const char *const names[] = {"one"};
-    struct progress *progress;
-    struct det_error err = {0};
-    struct run_log_step step = {0};
-    FILE *file = tmpfile();
-    cr_assert_eq(progress_open(file, names, 1, 10, &progress, &err), DET_OK);
-    struct trainer_observer observer = progress_observer(progress, 0);
-    observer.step(observer.arg, &step);
-    progress_close(progress);
-    rewind(file);
-    cr_expect_eq(fread(text, 1, 5, file), 5);
-    cr_expect_eq(strncmp(text, "one  ", 5), 0, "%.5s", text);
-    fclose(file);
+    const char *got = show(PROGRESS_AUTO, 0, 1, 0, 30);
+    cr_expect_eq(count(got, "\n"), 1, "%s", got);
+    cr_expect_eq(count(got, "\033"), 0);
 }
 
 Test(progress, time_left)
 {
     /* 30 steps shown at one a second: 29 s for 29 steps after the first, 270 s to go. */
-    const char *got = show(0, 1, 0, 30);
+    const char *got = show(PROGRESS_LINES, 0, 1, 0, 30);
     cr_expect(strstr(got, "4:30 left"), "%s", got);
 }
 
 Test(progress, time_left_of_a_resumed_run)
 {
     /* From step 200 on: at 210 done, 9 s for 9 steps, 90 s to go; the first 200 took no time. */
-    const char *got = show(0, 1, 200, 210);
+    const char *got = show(PROGRESS_LINES, 0, 1, 200, 210);
     cr_expect_eq(count(got, "\n"), 1, "only the tenth that was reached now:\n%s", got);
     cr_expect(strstr(got, "70 %  210/300"), "%s", got);
     cr_expect(strstr(got, "1:30 left"), "%s", got);
@@ -94,7 +83,7 @@ Test(progress, time_left_of_a_resumed_run)
 
 Test(progress, a_bar_on_a_terminal)
 {
-    const char *got = show(100, 1, 0, 150);
+    const char *got = show(PROGRESS_TERMINAL, 100, 1, 0, 150);
     const char *last = strrchr(got, '\r');
     cr_assert(last);
     cr_expect(strstr(last, "before [###"), "%s", last);
@@ -105,7 +94,7 @@ Test(progress, a_bar_on_a_terminal)
 
 Test(progress, two_runs_at_once)
 {
-    const char *got = show(140, 2, 0, 10);
+    const char *got = show(PROGRESS_TERMINAL, 140, 2, 0, 10);
     cr_expect(strstr(got, "\033[2A"), "two lines are redrawn");
     cr_expect(strstr(got, "before          ["), "bars start in one column:\n%s", got);
     cr_expect(strstr(got, "after the fixes ["), "%s", got);
@@ -116,7 +105,7 @@ Test(progress, two_runs_at_once)
 Test(progress, narrow_terminals)
 {
     for (int columns = 20; columns <= 200; columns += 15) {
-        char *at = (char *)show(columns, 2, 0, 60);
+        char *at = (char *)show(PROGRESS_TERMINAL, columns, 2, 0, 60);
         for (char *line = strtok(at, "\n"); line; line = strtok(NULL, "\n")) {
             const char *from = strchr(line, '\r');
             int shown = (int)strcspn(from ? from + 1 : line, "\033");
@@ -128,28 +117,35 @@ Test(progress, narrow_terminals)
 Test(progress, redrawn_ten_times_a_second_at_most)
 {
     static const char *const names[] = {"fast"};
+    static const int64_t steps[] = {100000};
     struct progress *progress;
     struct det_error err = {0};
-    struct progress_look look = {.terminal = 1, .columns = 80, .clock = test_clock};
     memset(text, 0, sizeof text);
     FILE *file = fmemopen(text, sizeof text, "w");
+    struct progress_options options = {
+        .to = file, .mode = PROGRESS_TERMINAL, .columns = 80, .clock = test_clock};
     now = 0;
-    cr_assert_eq(progress_open_as(&look, file, names, 1, 100000, &progress, &err), DET_OK);
-    struct trainer_observer observer = progress_observer(progress, 0);
+    cr_assert_eq(progress_create(&options, names, steps, 1, &progress, &err), DET_OK);
     struct run_log_step step = {0};
     for (; step.step < 1000; step.step++, now += 0.001)
-        observer.step(observer.arg, &step);
-    progress_close(progress);
+        progress_step(progress, 0, &step);
+    progress_destroy(progress);
     fclose(file);
     cr_expect_leq(count(text, "\n"), 12, "%d redraws in a second", count(text, "\n"));
 }
 
-Test(progress, too_many_runs)
+Test(progress, silence)
+{
+    cr_expect_str_eq(show(PROGRESS_SILENT, 0, 2, 0, MADE_STEPS), "");
+}
+
+Test(progress, refuses_too_many_runs)
 {
     static const char *const names[PROGRESS_RUNS_MAX + 1];
+    static const int64_t steps[PROGRESS_RUNS_MAX + 1];
     struct progress *progress;
     struct det_error err = {0};
-    cr_expect_eq(progress_open(stderr, names, PROGRESS_RUNS_MAX + 1, 10, &progress, &err),
+    cr_expect_eq(progress_create(NULL, names, steps, PROGRESS_RUNS_MAX + 1, &progress, &err),
                  DET_INVALID);
-    cr_expect_eq(progress_open(stderr, names, 0, 10, &progress, &err), DET_INVALID);
+    cr_expect_eq(progress_create(NULL, names, steps, 0, &progress, &err), DET_INVALID);
 }
