@@ -23,6 +23,7 @@ static const struct {
     {"rpn.pre_nms_test", "1000", "1000"},
     {"rpn.post_nms_test", "1000", "1000"},
     {"roi.batch_per_image", "512", "512"},
+    {"roi.append_ground_truth", "true", "true"},
 };
 
 #define VALUE_COUNT (sizeof preset_values / sizeof preset_values[0])

@@ -4,17 +4,14 @@
 cd "$1" || exit 1
 shift
 n=0
-failed=0
 for header in $(find detector fixtures harness -name '*.h' | sort); do
 	n=$((n + 1))
 	if output=$(printf '#include "%s"\n#include "%s"\nextern int one;\n' "$header" "$header" |
 		"$@" -x c - 2>&1); then
 		echo "ok $n - $header"
 	else
-		failed=1
 		echo "not ok $n - $header"
 		echo "$output" | sed 's/^/# /'
 	fi
 done
 echo "1..$n"
-exit $failed

@@ -219,6 +219,7 @@ Test(training_config, presets)
     cr_expect_str_eq(print(&r50, "model.anchor_sizes"), "[32, 64, 128, 256, 512]");
     cr_expect_eq(r50.rpn_batch_per_image, 256);
     cr_expect_eq(r50.roi_batch_per_image, 512);
+    cr_expect_eq(r50.roi_append_ground_truth, 1);
     cr_expect_eq(r50.rpn_post_nms_train, 2000);
     cr_expect_eq(r50.rpn_post_nms_test, 1000);
 
