@@ -4,27 +4,24 @@
 #include "detector/layers/conv2d_gradient.h"
 #include "detector/layers/conv2d_product.h"
 #include "detector/layers/conv2d_winograd.h"
-
-static void at_least(size_t *bytes, size_t needed)
-{
-    *bytes = *bytes > needed ? *bytes : needed;
-}
+#include "detector/layers/integers.h"
 
 void det_conv2d_scratch(const struct det_conv2d *shape, size_t *per_worker, size_t *shared)
 {
-    size_t gradient_worker, gradient_shared;
-    if (det_conv2d_winograd_suits(shape)) {
-        det_conv2d_winograd_scratch(shape, per_worker, shared);
-    } else {
-        *per_worker = det_conv2d_product_scratch(shape);
-        *shared = 0;
+    size_t worker, all;
+    *per_worker = det_conv2d_product_scratch(shape);
+    *shared = 0;
+    if (det_conv2d_winograd_can(shape)) {
+        det_conv2d_winograd_scratch(shape, &worker, &all);
+        det_at_least(per_worker, worker);
+        det_at_least(shared, all);
     }
-    det_conv2d_input_gradient_scratch(shape, &gradient_worker, &gradient_shared);
-    at_least(per_worker, gradient_worker);
-    at_least(shared, gradient_shared);
-    det_conv2d_weight_gradient_scratch(shape, &gradient_worker, &gradient_shared);
-    at_least(per_worker, gradient_worker);
-    at_least(shared, gradient_shared);
+    det_conv2d_input_gradient_scratch(shape, &worker, &all);
+    det_at_least(per_worker, worker);
+    det_at_least(shared, all);
+    det_conv2d_weight_gradient_scratch(shape, &worker, &all);
+    det_at_least(per_worker, worker);
+    det_at_least(shared, all);
 }
 
 void det_conv2d_forward(struct det_device *dev, const struct det_conv2d *shape, const float *x,

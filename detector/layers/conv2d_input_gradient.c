@@ -36,19 +36,21 @@ static int is_mirrored(const struct det_conv2d *s)
 void det_conv2d_input_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
                                        size_t *shared)
 {
-    if (is_mirrored(shape)) {
-        struct det_conv2d mirror = mirrored(shape);
-        if (det_conv2d_winograd_suits(&mirror)) {
-            det_conv2d_winograd_scratch(&mirror, per_worker, shared);
-            return;
-        }
-        *per_worker = det_conv2d_product_scratch(&mirror);
-        *shared = (size_t)shape->c_out * (size_t)det_conv2d_window(shape) * sizeof(float);
-    } else {
+    if (!is_mirrored(shape)) {
         int channels = det_min_int(CHANNELS, shape->c_in);
         *per_worker = (size_t)(channels * shape->kernel * shape->kernel) *
                       (size_t)(shape->h_out * shape->w_out) * sizeof(float);
         *shared = 0;
+        return;
+    }
+    struct det_conv2d mirror = mirrored(shape);
+    *per_worker = det_conv2d_product_scratch(&mirror);
+    *shared = (size_t)shape->c_out * (size_t)det_conv2d_window(shape) * sizeof(float);
+    if (det_conv2d_winograd_can(&mirror)) {
+        size_t worker, all;
+        det_conv2d_winograd_scratch(&mirror, &worker, &all);
+        det_at_least(per_worker, worker);
+        det_at_least(shared, all);
     }
 }
 

@@ -27,16 +27,14 @@ static int owned_channels(const struct det_conv2d *s)
 void det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
                                         size_t *shared)
 {
-    if (det_conv2d_winograd_suits(shape)) {
-        det_conv2d_winograd_gradient_scratch(shape, per_worker, shared);
-        return;
-    }
     struct det_conv2d_tiles tiles = det_conv2d_tiles(shape);
     int rows = owned_channels(shape) * shape->kernel * shape->kernel;
     if (tiles.images > 1)
         rows += shape->c_out;
     *per_worker = (size_t)rows * (size_t)det_conv2d_tile_columns(&tiles, shape) * sizeof(float);
     *shared = 0;
+    if (det_conv2d_winograd_can(shape))
+        det_at_least(shared, det_conv2d_winograd_gradient_scratch(shape));
 }
 
 /* The gradients of a tile of several images, side by side: [c_out, columns]. */

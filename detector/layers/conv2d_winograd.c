@@ -9,13 +9,18 @@
 #define MIN_TILES 8                /* in a batch: fewer do not pay for transforming the kernels */
 #define KERNELS_PER_TILE 4096      /* nor do fewer than one for so many kernels */
 
+int det_conv2d_winograd_can(const struct det_conv2d *shape)
+{
+    return shape->kernel == 3 && shape->stride == 1 && shape->pad <= 2 &&
+           shape->c_in % DET_WINOGRAD_LANES == 0 && shape->c_out % DET_WINOGRAD_LANES == 0;
+}
+
 int det_conv2d_winograd_suits(const struct det_conv2d *shape)
 {
     struct det_winograd_tiles grid = det_winograd_tiles(shape);
     int tiles = shape->n * grid.down * grid.across;
-    return shape->kernel == 3 && shape->stride == 1 && shape->pad <= 2 &&
-           shape->c_in % DET_WINOGRAD_LANES == 0 && shape->c_out % DET_WINOGRAD_LANES == 0 &&
-           tiles >= MIN_TILES && tiles >= shape->c_in * shape->c_out / KERNELS_PER_TILE;
+    return det_conv2d_winograd_can(shape) && tiles >= MIN_TILES &&
+           tiles >= shape->c_in * shape->c_out / KERNELS_PER_TILE;
 }
 
 /* Images taken at once. */

@@ -5,14 +5,15 @@
 
 #include "detector/backend/cpu.h"
 
-/* Is the shape one that this is made for and faster at? */
+/* Can it do the shape? Does it do it faster, too? The second depends on n: a layer planned for n
+ * images may be run with fewer, so that scratch is planned for what can be. */
+int det_conv2d_winograd_can(const struct det_conv2d *shape);
 int det_conv2d_winograd_suits(const struct det_conv2d *shape);
 
-/* Bytes of scratch of the product and of the weights' gradient. */
+/* Bytes of scratch of the product, and of the weights' gradient (shared). */
 void det_conv2d_winograd_scratch(const struct det_conv2d *shape, size_t *per_worker,
                                  size_t *shared);
-void det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
-                                          size_t *shared);
+size_t det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape);
 
 /* As det_conv2d_product. With `transposed`, w is the forward convolution's, [c_in, c_out, 3, 3] of
  * this shape, and is read with its channels exchanged, turned by 180 degrees. */

@@ -46,12 +46,10 @@ static size_t lay_out(struct job *job, int n, float *base)
     return d_at + DET_WINOGRAD_POINTS * job->out_stride;
 }
 
-void det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
-                                          size_t *shared)
+size_t det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape)
 {
     struct job job = {.shape = *shape, .grid = det_winograd_tiles(shape)};
-    *per_worker = 0;
-    *shared = lay_out(&job, chunk_of(shape), NULL) * sizeof(float);
+    return lay_out(&job, chunk_of(shape), NULL) * sizeof(float);
 }
 
 static void transform_block(void *arg, int item, int worker)

@@ -250,6 +250,23 @@ Test(conv2d, leaves_rows_beyond_the_count_alone)
         }
 }
 
+/* A layer planned for a batch runs any smaller one in the same scratch. */
+Test(conv2d, fewer_images_than_planned)
+{
+    for (size_t i = 0; i < N_CASES; i++)
+        for (int n = 1; n < cases[i].n; n++) {
+            struct conv k = make(&cases[i]);
+            struct scratch planned = scratch_of(&k);
+            k.shape.n = n;
+            struct scratch needed = scratch_of(&k);
+            cr_expect(needed.per_worker <= planned.per_worker && needed.shared <= planned.shared,
+                      "%s: %d images need %zu + %zu bytes, %d need %zu + %zu", cases[i].name, n,
+                      needed.per_worker, needed.shared, cases[i].n, planned.per_worker,
+                      planned.shared);
+            destroy(&k);
+        }
+}
+
 /* Backward onto what is there: gradients of weights always add, dx when asked to. */
 Test(conv2d, accumulates)
 {
