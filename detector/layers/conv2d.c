@@ -3,6 +3,7 @@
 #include "detector/layers/channel_gradient.h"
 #include "detector/layers/conv2d_gradient.h"
 #include "detector/layers/conv2d_product.h"
+#include "detector/layers/conv2d_sparse.h"
 #include "detector/layers/conv2d_winograd.h"
 #include "detector/layers/integers.h"
 
@@ -20,6 +21,9 @@ void det_conv2d_scratch(const struct det_conv2d *shape, size_t *per_worker, size
     det_at_least(per_worker, worker);
     det_at_least(shared, all);
     det_conv2d_weight_gradient_scratch(shape, &worker, &all);
+    det_at_least(per_worker, worker);
+    det_at_least(shared, all);
+    det_conv2d_sparse_scratch(shape, &worker, &all);
     det_at_least(per_worker, worker);
     det_at_least(shared, all);
 }
@@ -41,6 +45,10 @@ void det_conv2d_backward(struct det_device *dev, const struct det_conv2d *shape,
     struct det_cpu *cpu = det_cpu_of(dev);
     det_channel_gradient(cpu, det_live(shape->count, shape->n), shape->c_out,
                          shape->h_out * shape->w_out, shape->relu ? y : NULL, dy, dbias);
+    if (!dx && !dw)
+        return;
+    if (det_conv2d_sparse_gradient(cpu, shape, x, w, dy, dx, accumulate, dw))
+        return;
     if (dx)
         det_conv2d_input_gradient(cpu, shape, w, dy, dx, accumulate);
     if (dw)
