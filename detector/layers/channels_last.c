@@ -33,7 +33,7 @@ static void to_row(void *arg, int item, int worker)
     memset(to, 0, (size_t)(s->left * s->c) * sizeof *to);
     memset(to + right * s->c, 0, (size_t)((s->columns - right) * s->c) * sizeof *to);
     to += s->left * s->c;
-    const float *from = job->from + (size_t)image * (size_t)s->c * plane + (size_t)(row * s->w);
+    const float *from = job->from + (size_t)image * (size_t)s->of * plane + (size_t)(row * s->w);
     for (int c0 = 0; c0 < s->c; c0 += CHANNELS, from += CHANNELS * plane) {
         int channels = det_min_int(CHANNELS, s->c - c0);
         for (int j = 0; j < s->w; j++)
@@ -60,7 +60,7 @@ static void from_row(void *arg, int item, int worker)
     int row = item % s->h;
     const float *from = job->from + (size_t)((image * s->rows + row + s->top) * s->columns +
                                              s->left) * (size_t)s->c;
-    float *to = job->to + (size_t)image * (size_t)s->c * plane + (size_t)(row * s->w);
+    float *to = job->to + (size_t)image * (size_t)s->of * plane + (size_t)(row * s->w);
     for (int c0 = 0; c0 < s->c; c0 += CHANNELS, to += CHANNELS * plane) {
         int channels = det_min_int(CHANNELS, s->c - c0);
         float bias[CHANNELS] = {0};

@@ -6,8 +6,9 @@
 #include "detector/backend/cpu.h"
 
 struct det_channels_last {
-    int n, c, h, w;            /* of the map [n, c, h, w] */
-    int top, left;             /* border before it: a buffer is [n, rows, columns, c] */
+    int n, c, h, w;    /* c channels of the map [n, of, h, w] */
+    int of;
+    int top, left;     /* border before it: a buffer is [n, rows, columns, c] */
     int rows, columns;
 };
 
@@ -16,7 +17,8 @@ static inline size_t det_channels_last_size(const struct det_channels_last *shap
     return (size_t)shape->n * (size_t)shape->rows * (size_t)shape->columns * (size_t)shape->c;
 }
 
-/* x [n, c, h, w] to `to` [n, rows, columns, c]; what lies outside the map is 0. */
+/* x [n, of, h, w], from the first of the c channels on, to `to` [n, rows, columns, c]; what lies
+ * outside the map is 0. */
 void det_to_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,
                           const float *x, float *to);
 

@@ -1,174 +1,149 @@
 #include "detector/layers/roi_align.h"
 
-#include "detector/backend/cpu.h"
-#include "detector/layers/integers.h"
-#include "detector/layers/roi_axis.h"
+#include "detector/layers/roi_pass.h"
 
 #include <string.h>
 
-#define CHANNELS 16 /* that one item of backward owns */
-
-struct job {
-    const struct det_cpu *cpu;
-    struct det_roi_align shape;
-    int live;
-    const float *boxes;
-    const int32_t *image, *level;
-    const float *const *x;
-    float *y;
-    const float *dy;
-    float *const *dx;
-};
-
-/* A worker's scratch: the two axes, and one line of an image's rows. */
-struct lists {
-    struct det_roi_axis rows, columns;
-    float *line;
-};
-
-static void capacities(const struct det_roi_align *s, int *rows, int *columns, int *width)
-{
-    *rows = *columns = *width = 0;
-    for (int l = 0; l < s->n_levels; l++) {
-        *rows = det_max_int(*rows, det_roi_axis_capacity(s, s->h[l]));
-        *columns = det_max_int(*columns, det_roi_axis_capacity(s, s->w[l]));
-        *width = det_max_int(*width, s->w[l]);
-    }
-}
-
 void det_roi_align_scratch(const struct det_roi_align *shape, size_t *per_worker, size_t *shared)
 {
-    int rows, columns, width;
-    capacities(shape, &rows, &columns, &width);
-    *per_worker = det_roi_axis_bytes(shape, rows) + det_roi_axis_bytes(shape, columns) +
-                  (size_t)width * sizeof(float);
-    *shared = 0;
+    det_roi_pass_scratch(shape, per_worker, shared);
 }
 
-static struct lists place_lists(const struct job *job, int worker)
+/* to = (or +=) weight * from */
+static void weigh(const float *from, float weight, int add, int n, float *to)
 {
-    int rows, columns, width;
-    capacities(&job->shape, &rows, &columns, &width);
-    struct lists lists;
-    unsigned char *block = det_cpu_scratch(job->cpu, worker);
-    det_roi_axis_place(&lists.rows, &job->shape, rows, block);
-    block += det_roi_axis_bytes(&job->shape, rows);
-    det_roi_axis_place(&lists.columns, &job->shape, columns, block);
-    block += det_roi_axis_bytes(&job->shape, columns);
-    lists.line = (float *)block;
-    return lists;
+    if (add)
+        for (int i = 0; i < n; i++)
+            to[i] += weight * from[i];
+    else
+        for (int i = 0; i < n; i++)
+            to[i] = weight * from[i];
 }
 
-static int level_of(const struct job *job, int roi)
+/* to = the taps' weighted sum of vectors `stride` floats apart. */
+static void weighted_sum(const struct det_roi_axis *axis, int cell, const float *from,
+                         size_t stride, int n, float *to)
 {
-    return job->level ? job->level[roi] : 0;
+    const struct det_roi_tap *tap = det_roi_axis_taps(axis, cell);
+    if (axis->count[cell] == 0)
+        memset(to, 0, (size_t)n * sizeof *to);
+    for (int t = 0; t < axis->count[cell]; t++)
+        weigh(from + (size_t)tap[t].at * stride, tap[t].weight, t > 0, n, to);
 }
 
-/* Both axes of a RoI. */
-static void fill_lists(const struct job *job, int roi, struct lists *lists)
+/* cells [size, size, c] of one RoI from a map [h, w, c]. */
+static void forward_cells(const struct det_roi_lists *lists, const float *map, int width, int c)
 {
-    const struct det_roi_align *s = &job->shape;
-    const float *box = job->boxes + 4 * roi;
-    int l = level_of(job, roi);
-    det_roi_axis_fill(&lists->rows, s, s->scale[l], s->h[l], box[1], box[3]);
-    det_roi_axis_fill(&lists->columns, s, s->scale[l], s->w[l], box[0], box[2]);
-}
-
-/* One channel of one RoI: rows into a line, the line into cells. */
-static void forward_channel(const struct lists *lists, const float *x, int width, float *y)
-{
-    const struct det_roi_axis *rows = &lists->rows;
-    const struct det_roi_axis *columns = &lists->columns;
-    for (int i = 0; i < rows->cells; i++) {
-        const struct det_roi_tap *tap = rows->taps + (size_t)i * (size_t)rows->capacity;
-        for (int j = columns->first; j < columns->end; j++)
-            lists->line[j] = 0.0f;
-        for (int t = 0; t < rows->count[i]; t++) {
-            const float *row = x + tap[t].at * width;
-            for (int j = columns->first; j < columns->end; j++)
-                lists->line[j] += tap[t].weight * row[j];
-        }
-        for (int j = 0; j < columns->cells; j++) {
-            const struct det_roi_tap *across =
-                columns->taps + (size_t)j * (size_t)columns->capacity;
-            float sum = 0.0f;
-            for (int t = 0; t < columns->count[j]; t++)
-                sum += across[t].weight * lists->line[across[t].at];
-            *y++ = sum;
-        }
+    int size = lists->rows.cells;
+    int first = lists->columns.first * c;
+    int n = (lists->columns.end - lists->columns.first) * c;
+    for (int i = 0; i < size; i++) {
+        weighted_sum(&lists->rows, i, map + first, (size_t)(width * c), n, lists->line + first);
+        for (int j = 0; j < size; j++)
+            weighted_sum(&lists->columns, j, lists->line, (size_t)c, c,
+                         lists->cells + (i * size + j) * c);
     }
 }
+
+struct forward_job {
+    struct det_roi_pass pass;
+    float *y;
+};
 
 static void forward_roi(void *arg, int item, int worker)
 {
-    const struct job *job = arg;
-    const struct det_roi_align *s = &job->shape;
-    struct lists lists = place_lists(job, worker);
-    fill_lists(job, item, &lists);
-    int l = level_of(job, item);
-    size_t plane = (size_t)(s->h[l] * s->w[l]);
-    size_t cells = (size_t)(s->output_size * s->output_size);
-    const float *x = job->x[l] + (size_t)job->image[item] * (size_t)s->channels * plane;
-    float *y = job->y + (size_t)item * (size_t)s->channels * cells;
-    for (int c = 0; c < s->channels; c++, x += plane, y += cells)
-        forward_channel(&lists, x, s->w[l], y);
+    const struct forward_job *job = arg;
+    const struct det_roi_pass *pass = &job->pass;
+    int cells = pass->shape.output_size * pass->shape.output_size;
+    int l = det_roi_level(pass, item);
+    struct det_roi_lists lists = det_roi_lists(pass, worker);
+    det_roi_lists_fill(&lists, pass, item);
+    float *y = job->y + ((size_t)item * (size_t)pass->shape.channels + (size_t)pass->channel) *
+                            (size_t)cells;
+    for (int part = 0; part < pass->parts; part++) {
+        int channels = det_roi_part_channels(pass, part);
+        forward_cells(&lists, det_roi_part_map(pass, part, l, pass->image[item]),
+                      pass->shape.w[l], channels);
+        for (int c = 0; c < channels; c++)
+            for (int k = 0; k < cells; k++)
+                *y++ = lists.cells[k * channels + c];
+    }
 }
 
 void det_roi_align_forward(struct det_device *dev, const struct det_roi_align *shape,
                            const float *const x[], const float *boxes, const int32_t *image,
                            const int32_t *level, float *y)
 {
-    struct det_cpu *cpu = det_cpu_of(dev);
-    struct job job = {.cpu = cpu, .shape = *shape, .boxes = boxes, .image = image, .level = level,
-                      .x = x, .y = y};
-    det_pool_run(cpu->pool, det_live(shape->count, shape->max_rois), forward_roi, &job);
-}
-
-/* The transpose of forward_channel: dx += . */
-static void backward_channel(const struct lists *lists, const float *dy, int width, float *dx)
-{
-    const struct det_roi_axis *rows = &lists->rows;
-    const struct det_roi_axis *columns = &lists->columns;
-    for (int i = 0; i < rows->cells; i++) {
-        for (int j = columns->first; j < columns->end; j++)
-            lists->line[j] = 0.0f;
-        for (int j = 0; j < columns->cells; j++, dy++) {
-            const struct det_roi_tap *across =
-                columns->taps + (size_t)j * (size_t)columns->capacity;
-            for (int t = 0; t < columns->count[j]; t++)
-                lists->line[across[t].at] += across[t].weight * *dy;
-        }
-        const struct det_roi_tap *tap = rows->taps + (size_t)i * (size_t)rows->capacity;
-        for (int t = 0; t < rows->count[i]; t++) {
-            float *row = dx + tap[t].at * width;
-            for (int j = columns->first; j < columns->end; j++)
-                row[j] += tap[t].weight * lists->line[j];
-        }
+    const struct det_cpu *cpu = det_cpu_of(dev);
+    struct forward_job job = {det_roi_pass(cpu, shape, boxes, image, level), y};
+    while (job.pass.live > 0 && det_roi_pass_next(&job.pass)) {
+        for (int part = 0; part < job.pass.parts; part++)
+            for (int l = 0; l < shape->n_levels; l++) {
+                struct det_channels_last map = det_roi_part_shape(&job.pass, part, l);
+                if (job.pass.used[l])
+                    det_to_channels_last(cpu, &map, x[l] + det_roi_part_offset(&job.pass, part, l),
+                                         det_roi_part_map(&job.pass, part, l, 0));
+            }
+        det_pool_run(cpu->pool, job.pass.live, forward_roi, &job);
     }
 }
 
-/* A slice of one image's channels: no two items write the same place, and each adds the RoIs of
- * its image in order. */
-static void backward_slice(void *arg, int item, int worker)
+/* The transpose of weighted_sum: adds `from` times its weight onto each of the taps' vectors. */
+static void spread(const struct det_roi_axis *axis, int cell, const float *from, size_t stride,
+                   int n, float *to)
 {
-    const struct job *job = arg;
-    const struct det_roi_align *s = &job->shape;
-    int slices = det_ceil_div(s->channels, CHANNELS);
-    int image = item / slices;
-    int first = item % slices * CHANNELS;
-    int end = det_min_int(first + CHANNELS, s->channels);
-    size_t cells = (size_t)(s->output_size * s->output_size);
-    struct lists lists = place_lists(job, worker);
-    for (int r = 0; r < job->live; r++) {
-        int l = level_of(job, r);
-        if (job->image[r] != image || !job->dx[l])
+    const struct det_roi_tap *tap = det_roi_axis_taps(axis, cell);
+    for (int t = 0; t < axis->count[cell]; t++)
+        weigh(from, tap[t].weight, 1, n, to + (size_t)tap[t].at * stride);
+}
+
+/* The transpose of forward_cells: map += . */
+static void backward_cells(const struct det_roi_lists *lists, int width, int c, float *map)
+{
+    int size = lists->rows.cells;
+    int first = lists->columns.first * c;
+    int n = (lists->columns.end - lists->columns.first) * c;
+    for (int i = 0; i < size; i++) {
+        memset(lists->line + first, 0, (size_t)n * sizeof(float));
+        for (int j = 0; j < size; j++)
+            spread(&lists->columns, j, lists->cells + (i * size + j) * c, (size_t)c, c,
+                   lists->line);
+        spread(&lists->rows, i, lists->line + first, (size_t)(width * c), n, map + first);
+    }
+}
+
+struct backward_job {
+    struct det_roi_pass pass;
+    const float *dy;
+    float *const *dx;
+};
+
+/* A part of one image: no two items write the same place, and each adds the RoIs of its image in
+ * order. */
+static void backward_part(void *arg, int item, int worker)
+{
+    const struct backward_job *job = arg;
+    const struct det_roi_pass *pass = &job->pass;
+    int image = item / pass->parts;
+    int part = item % pass->parts;
+    int channels = det_roi_part_channels(pass, part);
+    int cells = pass->shape.output_size * pass->shape.output_size;
+    struct det_roi_lists lists = det_roi_lists(pass, worker);
+    for (int l = 0; l < pass->shape.n_levels; l++)
+        if (pass->used[l])
+            memset(det_roi_part_map(pass, part, l, image), 0,
+                   (size_t)(pass->shape.h[l] * pass->shape.w[l] * channels) * sizeof(float));
+    for (int r = 0; r < pass->live; r++) {
+        int l = det_roi_level(pass, r);
+        if (pass->image[r] != image || !job->dx[l])
             continue;
-        fill_lists(job, r, &lists);
-        size_t plane = (size_t)(s->h[l] * s->w[l]);
-        for (int c = first; c < end; c++)
-            backward_channel(&lists, job->dy + ((size_t)r * (size_t)s->channels + (size_t)c) * cells,
-                             s->w[l],
-                             job->dx[l] + ((size_t)image * (size_t)s->channels + (size_t)c) * plane);
+        det_roi_lists_fill(&lists, pass, r);
+        const float *dy = job->dy + ((size_t)r * (size_t)pass->shape.channels +
+                                     (size_t)(pass->channel + part * DET_ROI_PART)) * (size_t)cells;
+        for (int c = 0; c < channels; c++)
+            for (int k = 0; k < cells; k++)
+                lists.cells[k * channels + c] = *dy++;
+        backward_cells(&lists, pass->shape.w[l], channels, det_roi_part_map(pass, part, l, image));
     }
 }
 
@@ -176,10 +151,16 @@ void det_roi_align_backward(struct det_device *dev, const struct det_roi_align *
                             const float *dy, const float *boxes, const int32_t *image,
                             const int32_t *level, float *const dx[])
 {
-    struct det_cpu *cpu = det_cpu_of(dev);
-    struct job job = {.cpu = cpu, .shape = *shape, .boxes = boxes, .image = image, .level = level,
-                      .dy = dy, .dx = dx};
-    job.live = det_live(shape->count, shape->max_rois);
-    det_pool_run(cpu->pool, shape->n_images * det_ceil_div(shape->channels, CHANNELS),
-                 backward_slice, &job);
+    const struct det_cpu *cpu = det_cpu_of(dev);
+    struct backward_job job = {det_roi_pass(cpu, shape, boxes, image, level), dy, dx};
+    while (job.pass.live > 0 && det_roi_pass_next(&job.pass)) {
+        det_pool_run(cpu->pool, shape->n_images * job.pass.parts, backward_part, &job);
+        for (int part = 0; part < job.pass.parts; part++)
+            for (int l = 0; l < shape->n_levels; l++) {
+                struct det_channels_last map = det_roi_part_shape(&job.pass, part, l);
+                if (job.pass.used[l] && dx[l])
+                    det_from_channels_last(cpu, &map, det_roi_part_map(&job.pass, part, l, 0), NULL,
+                                           0, 1, dx[l] + det_roi_part_offset(&job.pass, part, l));
+            }
+    }
 }

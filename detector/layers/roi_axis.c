@@ -60,7 +60,7 @@ void det_roi_axis_fill(struct det_roi_axis *axis, const struct det_roi_align *sh
     axis->first = size;
     axis->end = 0;
     for (int c = 0; c < axis->cells; c++) {
-        struct det_roi_tap *taps = axis->taps + (size_t)c * (size_t)axis->capacity;
+        struct det_roi_tap *taps = det_roi_axis_taps(axis, c);
         axis->count[c] = 0;
         for (int i = 0; i < samples; i++) {
             float at = start + (float)c * cell + ((float)i + 0.5f) * cell / (float)samples;

@@ -19,6 +19,11 @@ struct det_roi_axis {
     int first, end;           /* map cells that any tap touches: [first, end); empty: first == end */
 };
 
+static inline struct det_roi_tap *det_roi_axis_taps(const struct det_roi_axis *axis, int cell)
+{
+    return axis->taps + (size_t)cell * (size_t)axis->capacity;
+}
+
 /* Taps that one output cell can need on an axis of `size` map cells. */
 int det_roi_axis_capacity(const struct det_roi_align *shape, int size);
 
