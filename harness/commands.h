@@ -10,6 +10,7 @@
 
 #define COMMANDS(X)                                                                                \
     X(train, "train", "train the reference detector once, evaluate and judge it")                  \
+    X(sweep, "sweep", "a study: many variants, many seeds, one table")                             \
     X(judge, "judge", "verdicts over runs: healthy, collapsed, diverged, stalled, incomplete")     \
     X(compare, "compare", "two runs step by step: what differs first, where, by how much")         \
     X(report, "report", "one self-contained page about runs: verdicts, table, plots, differences") \

@@ -1,0 +1,139 @@
+#include "harness/sweep/sweep.h"
+
+#include "detector/base/pool.h"
+#include "harness/interrupt.h"
+#include "harness/log_reader.h"
+#include "harness/training/session.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct sweep {
+    const struct sweep_options *options;
+    struct sweep_result *results;
+    int n, done;
+    time_t start;
+    pthread_mutex_t lock; /* guards done, code, err and the progress lines */
+    enum det_code code;
+    struct det_error *err;
+};
+
+static int seeds_of(const struct sweep_options *options, int variant)
+{
+    return options->seeds ? options->seeds : options->study->variants[variant].seeds;
+}
+
+int sweep_count(const struct sweep_options *options)
+{
+    int n = 0;
+    for (int v = 0; v < options->study->n_variants; v++)
+        n += seeds_of(options, v);
+    return n;
+}
+
+static enum det_code read_result(const char *folder, struct sweep_result *result,
+                                 struct det_error *err)
+{
+    struct logged_run *run;
+    enum det_code code = logged_run_open(folder, &run, err);
+    if (code != DET_OK)
+        return code;
+    result->last_eval = -1;
+    if (run->n_evals) {
+        const struct run_log_eval *last = &run->evals[run->n_evals - 1];
+        result->last_eval = last->step;
+        result->detections = logged_detections(last);
+        result->objects = last->objects;
+        result->max_score = last->max_score;
+        result->mean_object_score = last->mean_object_score;
+        result->max_objectness = last->max_objectness;
+        result->box_ap = last->box_ap;
+        result->mask_ap = last->mask_ap;
+    }
+    logged_run_close(run);
+    return DET_OK;
+}
+
+static enum det_code run_one(const struct sweep *sweep, struct sweep_result *result,
+                             struct verdict *verdict, struct det_error *err)
+{
+    const struct study_variant *variant = &sweep->options->study->variants[result->variant];
+    struct det_config config = variant->config;
+    char folder[4096];
+    config.seed = result->seed;
+    snprintf(folder, sizeof folder, "%s/%s/seed-%lld", sweep->options->folder, variant->name,
+             (long long)result->seed);
+    struct trainer_options trainer = {.config = &config,
+                                      .folder = folder,
+                                      .name = variant->name,
+                                      .backend = sweep->options->backend,
+                                      .observer = {.stop = interrupt_came}};
+    enum det_code code = session_run(&trainer, verdict, err);
+    if (code != DET_OK)
+        return code;
+    result->verdict = verdict->kind;
+    result->step = verdict->step;
+    return read_result(folder, result, err);
+}
+
+static void report(struct sweep *sweep, const struct sweep_result *result,
+                   const struct verdict *verdict)
+{
+    double elapsed = difftime(time(NULL), sweep->start);
+    if (!sweep->options->progress)
+        return;
+    fprintf(sweep->options->progress, "[%d/%d, %.0f s left] %s seed %lld: %s: %s\n", sweep->done,
+            sweep->n, elapsed * (sweep->n - sweep->done) / sweep->done,
+            sweep->options->study->variants[result->variant].name, (long long)result->seed,
+            verdict_name(verdict->kind), verdict->why);
+    fflush(sweep->options->progress);
+}
+
+static void run_item(void *arg, int item, int worker)
+{
+    struct sweep *sweep = arg;
+    struct verdict verdict;
+    struct det_error err = {0};
+    (void)worker;
+    pthread_mutex_lock(&sweep->lock);
+    int go_on = sweep->code == DET_OK;
+    pthread_mutex_unlock(&sweep->lock);
+    if (!go_on)
+        return;
+    enum det_code code = run_one(sweep, &sweep->results[item], &verdict, &err);
+    if (code == DET_OK && interrupt_came(NULL))
+        code = det_fail(&err, DET_INVALID, "interrupted");
+    pthread_mutex_lock(&sweep->lock);
+    sweep->done++;
+    if (code == DET_OK) {
+        report(sweep, &sweep->results[item], &verdict);
+    } else if (sweep->code == DET_OK) {
+        sweep->code = code;
+        *sweep->err = err;
+    }
+    pthread_mutex_unlock(&sweep->lock);
+}
+
+enum det_code sweep_run(const struct sweep_options *options, struct sweep_result *results,
+                        struct det_error *err)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct det_error ignored;
+    struct sweep sweep = {.options = options, .results = results, .start = time(NULL),
+                          .err = err ? err : &ignored};
+    struct det_pool *pool;
+    enum det_code code = det_pool_create(options->jobs ? options->jobs : (int)cores, &pool, err);
+    if (code != DET_OK)
+        return code;
+    for (int v = 0; v < options->study->n_variants; v++)
+        for (int s = 0; s < seeds_of(options, v); s++)
+            results[sweep.n++] =
+                (struct sweep_result){.variant = v, .seed = options->first_seed + s};
+    pthread_mutex_init(&sweep.lock, NULL);
+    det_pool_run(pool, sweep.n, run_item, &sweep);
+    pthread_mutex_destroy(&sweep.lock);
+    det_pool_destroy(pool);
+    return sweep.code;
+}

@@ -1,0 +1,39 @@
+/* Running a study: every variant with every seed, several runs at a time, each on one thread. */
+#ifndef HARNESS_SWEEP_SWEEP_H
+#define HARNESS_SWEEP_SWEEP_H
+
+#include "harness/sweep/study.h"
+#include "harness/verdict.h"
+
+#include <stdio.h>
+
+struct sweep_result { /* of one run; what it ended with */
+    int variant;
+    int64_t seed;
+    enum verdict_kind verdict;
+    int64_t step;                 /* first bad one, -1 where healthy */
+    int64_t detections, objects;  /* at judge.score, in the last evaluation */
+    double max_score, mean_object_score, max_objectness;
+    double box_ap, mask_ap;
+    int64_t last_eval; /* step of the last evaluation; -1: there was none */
+};
+
+struct sweep_options {
+    const struct study *study;
+    const char *folder;  /* receives <variant>/seed-<n>/ */
+    const char *backend;
+    int64_t first_seed;
+    int seeds;           /* of every variant; 0: as the study says */
+    int jobs;            /* runs at a time; 0: as many as cores */
+    FILE *progress;      /* a line for every run that ends; NULL: none */
+};
+
+/* Runs that a sweep has. */
+int sweep_count(const struct sweep_options *options);
+
+/* results[sweep_count], variant by variant, seeds ascending. The first run that cannot be made stops
+ * the sweep. */
+enum det_code sweep_run(const struct sweep_options *options, struct sweep_result *results,
+                        struct det_error *err);
+
+#endif

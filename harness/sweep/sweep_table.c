@@ -1,0 +1,190 @@
+#include "harness/sweep/sweep_table.h"
+
+#include "detector/base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct spread {
+    double low, median, high;
+};
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static struct spread spread_of(double *values, int n)
+{
+    qsort(values, (size_t)n, sizeof *values, ascending);
+    if (n == 0)
+        return (struct spread){0};
+    double middle = n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+    return (struct spread){values[0], middle, values[n - 1]};
+}
+
+/* What a column shows of a run. */
+typedef double measure(const struct sweep_result *result);
+
+static double detections(const struct sweep_result *r)
+{
+    return (double)r->detections;
+}
+
+static double object_score(const struct sweep_result *r)
+{
+    return r->mean_object_score;
+}
+
+static double max_score(const struct sweep_result *r)
+{
+    return r->max_score;
+}
+
+static double max_objectness(const struct sweep_result *r)
+{
+    return r->max_objectness;
+}
+
+static double box_ap(const struct sweep_result *r)
+{
+    return r->box_ap;
+}
+
+static double mask_ap(const struct sweep_result *r)
+{
+    return r->mask_ap;
+}
+
+/* Over the variant's runs that were evaluated at all; a run that diverged early was not. */
+static void put_spread(FILE *to, const struct sweep_result *results, int n, int variant,
+                       measure *of, const char *format)
+{
+    double values[1024];
+    int count = 0;
+    for (int i = 0; i < n && count < 1024; i++)
+        if (results[i].variant == variant && results[i].last_eval >= 0)
+            values[count++] = of(&results[i]);
+    struct spread s = spread_of(values, count);
+    fputs(" | ", to);
+    if (count == 0) {
+        fputs("none", to);
+        return;
+    }
+    fprintf(to, format, s.median);
+    if (count > 1) {
+        fputs(" (", to);
+        fprintf(to, format, s.low);
+        fputs(" to ", to);
+        fprintf(to, format, s.high);
+        fputs(")", to);
+    }
+}
+
+static void put_verdicts(FILE *to, const struct sweep_result *results, int n, int variant)
+{
+    int counts[VERDICT_INCOMPLETE + 1] = {0};
+    int first = 1;
+    for (int i = 0; i < n; i++)
+        if (results[i].variant == variant)
+            counts[results[i].verdict]++;
+    fputs(" | ", to);
+    for (int kind = 0; kind <= VERDICT_INCOMPLETE; kind++)
+        if (counts[kind]) {
+            fprintf(to, "%s%d %s", first ? "" : ", ", counts[kind], verdict_name(kind));
+            first = 0;
+        }
+}
+
+static int64_t objects_of(const struct sweep_result *results, int n, int variant)
+{
+    int64_t most = 0;
+    for (int i = 0; i < n; i++)
+        if (results[i].variant == variant && results[i].objects > most)
+            most = results[i].objects;
+    return most;
+}
+
+static void put_row(FILE *to, const struct study *study, const struct sweep_result *results, int n,
+                    int variant)
+{
+    const struct study_variant *v = &study->variants[variant];
+    double w = v->config.roi_cls_pos_weight;
+    double p = study->closed_form_p;
+    fprintf(to, "| %s | %s", v->name, v->about);
+    put_verdicts(to, results, n, variant);
+    put_spread(to, results, n, variant, detections, "%.0f");
+    fprintf(to, " | %lld", (long long)objects_of(results, n, variant));
+    put_spread(to, results, n, variant, object_score, "%.3f");
+    if (p > 0.0)
+        fprintf(to, " | %.3f", w * p / (w * p + 1.0 - p));
+    put_spread(to, results, n, variant, max_score, "%.2f");
+    put_spread(to, results, n, variant, max_objectness, "%.2f");
+    put_spread(to, results, n, variant, box_ap, "%.2f");
+    put_spread(to, results, n, variant, mask_ap, "%.2f");
+    fputs(" |\n", to);
+}
+
+enum det_code sweep_table(const struct study *study, const struct sweep_result *results, int n,
+                          char **out, struct det_error *err)
+{
+    size_t size;
+    FILE *to = open_memstream(out, &size);
+    if (!to)
+        return det_fail(err, DET_NO_MEMORY, "no memory for the table");
+    int law = study->closed_form_p > 0.0;
+    fprintf(to,
+            "| variant | what | verdicts | detections >= 0.5 | objects | score at objects |%s "
+            "highest score | highest objectness | box AP | mask AP |\n"
+            "| --- | --- | --- | --- | --- | --- |%s --- | --- | --- | --- |\n",
+            law ? " closed form |" : "", law ? " --- |" : "");
+    for (int v = 0; v < study->n_variants; v++)
+        put_row(to, study, results, n, v);
+    if (fclose(to) != 0)
+        return det_fail(err, DET_NO_MEMORY, "no memory for the table");
+    return DET_OK;
+}
+
+enum det_code sweep_write_document(const char *path, const char *text, struct det_error *err)
+{
+    static const char open_mark[] = "<!-- sweep -->\n";
+    static const char close_mark[] = "<!-- /sweep -->";
+    char *old = NULL;
+    char *whole = NULL;
+    size_t size;
+    enum det_code code = det_file_read(path, &old, &size, err);
+    if (code != DET_OK)
+        return code;
+    char *from = strstr(old, open_mark);
+    char *to = from ? strstr(from, close_mark) : NULL;
+    if (!to) {
+        free(old);
+        return det_fail(err, DET_INVALID, "%s: has no lines <!-- sweep --> and <!-- /sweep -->",
+                        path);
+    }
+    int head = (int)(from - old + (long)sizeof open_mark - 1);
+    int length = asprintf(&whole, "%.*s%s%s", head, old, text, to);
+    code = length < 0 ? det_fail(err, DET_NO_MEMORY, "%s: no memory", path)
+                      : det_file_write(path, whole, (size_t)length, err);
+    free(old);
+    free(length < 0 ? NULL : whole);
+    return code;
+}
+
+int sweep_as_expected(const struct study *study, const struct sweep_result *results, int n,
+                      FILE *to)
+{
+    int good = 1;
+    for (int i = 0; i < n; i++) {
+        const struct study_variant *v = &study->variants[results[i].variant];
+        const char *got = verdict_name(results[i].verdict);
+        if (!v->expect[0] || strcmp(v->expect, got) == 0)
+            continue;
+        good = 0;
+        fprintf(to, "%s seed %lld: expected %s, got %s at step %lld\n", v->name,
+                (long long)results[i].seed, v->expect, got, (long long)results[i].step);
+    }
+    return good;
+}
