@@ -2,6 +2,7 @@
 #include "detector/model/model.h"
 
 #include "detector/boxes/anchors.h"
+#include "detector/losses/losses.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,17 @@ static enum det_code place_anchors(struct det_model *m, struct det_error *err)
     return DET_OK;
 }
 
+static enum det_code check_losses(const struct det_model *m, struct det_error *err)
+{
+    struct det_cls_loss rpn = det_model_rpn_cls_loss(m, 1.0);
+    struct det_cls_loss roi = det_model_roi_cls_loss(m, 1.0);
+    enum det_code code = det_cls_loss_check(&rpn, err);
+    if (code != DET_OK)
+        return det_fail_in(err, code, "loss_rpn_cls");
+    code = det_cls_loss_check(&roi, err);
+    return code == DET_OK ? code : det_fail_in(err, code, "loss_cls");
+}
+
 static enum det_code plan(struct det_model *m, struct det_error *err)
 {
     enum det_code code;
@@ -150,6 +162,8 @@ enum det_code det_model_create(struct det_device *dev, const struct det_model_op
     declare_heads(m, err);
     code = m->trunk.code != DET_OK ? m->trunk.code
            : m->box_head.code != DET_OK ? m->box_head.code : m->mask_head.code;
+    if (code == DET_OK)
+        code = check_losses(m, err);
     if (code == DET_OK) {
         count_anchors(m);
         code = plan(m, err);

@@ -25,12 +25,12 @@ static struct det_update update_of(const struct det_model *m, double lr)
     const struct det_config *c = &m->config;
     return (struct det_update){
         .kind = c->optimizer_kind == DET_CONFIG_ADAMW ? DET_ADAMW : DET_SGD,
-        .lr = (float)lr,
-        .momentum = (float)c->optimizer_momentum,
-        .weight_decay = (float)c->optimizer_weight_decay,
-        .beta1 = (float)c->optimizer_beta1,
-        .beta2 = (float)c->optimizer_beta2,
-        .eps = (float)c->optimizer_eps,
+        .lr = lr,
+        .momentum = c->optimizer_momentum,
+        .weight_decay = c->optimizer_weight_decay,
+        .beta1 = c->optimizer_beta1,
+        .beta2 = c->optimizer_beta2,
+        .eps = c->optimizer_eps,
         .step = m->updates,
     };
 }
