@@ -3,8 +3,8 @@
 #include "harness/exit_status.h"
 #include "harness/interrupt.h"
 #include "harness/options.h"
-#include "harness/progress.h"
 #include "harness/training/session.h"
+#include "harness/training/shown.h"
 #include "harness/training_options.h"
 
 #include <inttypes.h>
@@ -84,11 +84,11 @@ static int train(struct options *options, struct det_error *err)
 {
     struct det_config config;
     struct verdict verdict;
-    struct progress *progress;
+    struct shown_run shown = {NULL, 0};
     enum det_code code = resolve(options, &config, err);
     if (code == DET_OK)
-        code = progress_open(stderr, (const char *const[]){"train"}, 1, config.schedule_steps,
-                             &progress, err);
+        code = progress_create(NULL, (const char *const[]){"train"}, &config.schedule_steps, 1,
+                               &shown.progress, err);
     if (code != DET_OK)
         return exit_status_of(code);
     struct trainer_options trainer = {
@@ -98,12 +98,11 @@ static int train(struct options *options, struct det_error *err)
         .backend = options->training.backend,
         .resume = options->resume,
         .weights = options->weights,
-        .observer = progress_observer(progress, 0),
+        .observer = shown_run_observer(&shown),
     };
-    trainer.observer.stop = interrupt_came;
     interrupt_watch();
     code = session_run(&trainer, &verdict, err);
-    progress_close(progress);
+    progress_destroy(shown.progress);
     return code == DET_OK ? finish(options, &verdict) : exit_status_of(code);
 }
 

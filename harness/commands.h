@@ -9,6 +9,7 @@
 #include "detector/base/status.h"
 
 #define COMMANDS(X)                                                                                \
+    X(run, "run", "before and after the loss fixes: trains both, judges, plots, reports")           \
     X(train, "train", "train the reference detector once, evaluate and judge it")                  \
     X(sweep, "sweep", "a study: many variants, many seeds, one table")                             \
     X(judge, "judge", "verdicts over runs: healthy, collapsed, diverged, stalled, incomplete")     \

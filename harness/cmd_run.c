@@ -1,0 +1,229 @@
+/* detcheck run: the main job. The same recipe, seed and steps, before and after the loss fixes. */
+#include "detector/base/file.h"
+#include "harness/commands.h"
+#include "harness/config_file.h"
+#include "harness/exit_status.h"
+#include "harness/interrupt.h"
+#include "harness/judge.h"
+#include "harness/options.h"
+#include "harness/plot.h"
+#include "harness/report.h"
+#include "harness/run_table.h"
+#include "harness/training/session.h"
+#include "harness/training/shown.h"
+#include "harness/training_options.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BEFORE, AFTER, SIDES };
+
+static const char *const side_names[SIDES] = {"unfixed", "fixed"};
+
+/* What the loss fixes replaced. */
+static const char *const unfixed_settings[] = {"rpn_cls_pos_weight=1.0", "roi_cls_pos_weight=1.0"};
+
+struct options {
+    struct training_options training;
+    const char **before; /* --before KEY=VALUE over the fixed configuration, owned */
+    size_t n_before;
+};
+
+static const struct argp_option option_table[] = {
+    {"before", 'B', "KEY=VALUE", 0,
+     "what the unfixed side has instead; may be repeated (default: both positive weights 1.0)", 0},
+    {0},
+};
+
+static error_t take_option(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->training;
+        return 0;
+    case 'B':
+        options->before[options->n_before++] = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child children[] = {{&training_options_argp, 0, NULL, 0}, {0}};
+
+static const struct argp parser = {
+    .options = option_table,
+    .parser = take_option,
+    .children = children,
+    .doc = "Train the reference detector before and after the loss fixes, on one recipe with one "
+           "seed; judge both, show them side by side, plot them, write report.html.\v"
+           "DIR receives the folders unfixed/ and fixed/, plots/ and report.html. Exit status 0 "
+           "where the fixed side is healthy, 1 where it is not.",
+};
+
+/* One side: a run in a thread of its own. */
+struct side {
+    struct det_config config;
+    char folder[4096];
+    struct trainer_options trainer;
+    struct shown_run shown;
+    struct verdict verdict;
+    struct det_error err;
+    enum det_code code;
+    pthread_t thread;
+};
+
+static void *train_side(void *arg)
+{
+    struct side *side = arg;
+    side->code = session_run(&side->trainer, &side->verdict, &side->err);
+    return NULL;
+}
+
+static enum det_code configure(const struct options *options, struct side sides[SIDES],
+                               struct det_error *err)
+{
+    enum det_code code = training_options_config(&options->training, &sides[AFTER].config, err);
+    if (code != DET_OK)
+        return code;
+    sides[BEFORE].config = sides[AFTER].config;
+    if (options->n_before)
+        return config_override(&sides[BEFORE].config, options->before, options->n_before, err);
+    return config_override(&sides[BEFORE].config, unfixed_settings,
+                           sizeof unfixed_settings / sizeof *unfixed_settings, err);
+}
+
+/* The two sides share the cores: the bits of a run do not depend on its threads. */
+static void share_threads(struct side sides[SIDES])
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    for (int i = 0; i < SIDES; i++) {
+        int64_t threads = sides[i].config.threads ? sides[i].config.threads : cores;
+        sides[i].config.threads = threads > SIDES ? threads / SIDES : 1;
+    }
+}
+
+static void prepare(const struct options *options, struct side sides[SIDES],
+                    struct progress *progress)
+{
+    share_threads(sides);
+    for (int i = 0; i < SIDES; i++) {
+        snprintf(sides[i].folder, sizeof sides[i].folder, "%s/%s", options->training.folder,
+                 side_names[i]);
+        sides[i].shown = (struct shown_run){progress, i};
+        sides[i].trainer = (struct trainer_options){
+            .config = &sides[i].config,
+            .folder = sides[i].folder,
+            .name = side_names[i],
+            .backend = options->training.backend,
+            .observer = shown_run_observer(&sides[i].shown),
+        };
+    }
+}
+
+static enum det_code train_both(struct side sides[SIDES], struct det_error *err)
+{
+    for (int i = 0; i < SIDES; i++) {
+        int rc = pthread_create(&sides[i].thread, NULL, train_side, &sides[i]);
+        if (rc) /* no thread to be had: the run takes this one, after the other */
+            train_side(&sides[i]), sides[i].thread = pthread_self();
+    }
+    for (int i = 0; i < SIDES; i++)
+        if (!pthread_equal(sides[i].thread, pthread_self()))
+            pthread_join(sides[i].thread, NULL);
+    for (int i = 0; i < SIDES; i++)
+        if (sides[i].code != DET_OK) {
+            *err = sides[i].err;
+            return det_fail_in(err, sides[i].code, side_names[i]);
+        }
+    return DET_OK;
+}
+
+static void say_what_to_see(const struct options *options, const struct side sides[SIDES])
+{
+    for (int i = 0; i < SIDES; i++)
+        printf("%s: %s: %s\n", side_names[i], verdict_name(sides[i].verdict.kind),
+               sides[i].verdict.why);
+    printf("plots: %s/plots\nreport: %s/report.html\n", options->training.folder,
+           options->training.folder);
+}
+
+static enum det_code show(const struct options *options, const struct side sides[SIDES],
+                          struct logged_run *const runs[SIDES], struct det_error *err)
+{
+    char path[4096];
+    struct verdict verdicts[SIDES] = {sides[BEFORE].verdict, sides[AFTER].verdict};
+    const struct logged_run *const views[SIDES] = {runs[BEFORE], runs[AFTER]};
+    enum det_code code = run_table_print(stdout, views, verdicts, SIDES, err);
+    if (code != DET_OK)
+        return code;
+    struct plot_run plots[SIDES] = {{runs[BEFORE], -1.0}, {runs[AFTER], -1.0}};
+    char plots_folder[4096];
+    snprintf(plots_folder, sizeof plots_folder, "%s/plots", options->training.folder);
+    if ((code = plot_runs(plots, SIDES, plots_folder, err)) != DET_OK)
+        return code;
+    snprintf(path, sizeof path, "%s/report.html", options->training.folder);
+    return report_write(views, verdicts, SIDES, plots_folder, path, err);
+}
+
+static enum det_code show_logs(const struct options *options, const struct side sides[SIDES],
+                               struct det_error *err)
+{
+    struct logged_run *runs[SIDES] = {NULL, NULL};
+    enum det_code code = logged_run_open(sides[BEFORE].folder, &runs[BEFORE], err);
+    if (code == DET_OK)
+        code = logged_run_open(sides[AFTER].folder, &runs[AFTER], err);
+    if (code == DET_OK)
+        code = show(options, sides, runs, err);
+    for (int i = 0; i < SIDES; i++)
+        logged_run_close(runs[i]);
+    return code;
+}
+
+static int run(const struct options *options, struct side sides[SIDES], struct det_error *err)
+{
+    struct progress *progress;
+    enum det_code code = configure(options, sides, err);
+    const int64_t steps[SIDES] = {sides[BEFORE].config.schedule_steps,
+                                  sides[AFTER].config.schedule_steps};
+    if (code == DET_OK)
+        code = progress_create(NULL, side_names, steps, SIDES, &progress, err);
+    if (code != DET_OK)
+        return exit_status_of(code);
+    prepare(options, sides, progress);
+    interrupt_watch();
+    code = train_both(sides, err);
+    progress_destroy(progress);
+    if (code == DET_OK)
+        code = show_logs(options, sides, err);
+    if (code != DET_OK)
+        return exit_status_of(code);
+    say_what_to_see(options, sides);
+    return verdict_status(sides[AFTER].verdict.kind);
+}
+
+int cmd_run(int argc, char **argv, struct det_error *err)
+{
+    struct options options = {.before = calloc((size_t)argc, sizeof *options.before)};
+    struct side *sides = calloc(SIDES, sizeof *sides);
+    enum det_code code = DET_OK;
+    int status;
+    if (!options.before || !sides)
+        code = det_fail(err, DET_NO_MEMORY, "no memory for the options");
+    if (code == DET_OK)
+        code = training_options_begin(&options.training, argc, "runs/run", err);
+    if (code == DET_OK) {
+        options_parse(&parser, argc, argv, &options);
+        status = run(&options, sides, err);
+        training_options_end(&options.training);
+    } else {
+        status = exit_status_of(code);
+    }
+    free(options.before);
+    free(sides);
+    return status;
+}
