@@ -219,32 +219,3 @@ void progress_destroy(struct progress *progress)
     pthread_mutex_destroy(&progress->lock);
     free(progress);
 }
-
-static void observe_step(void *arg, const struct run_log_step *step)
-{
-    progress_step(arg, 0, step);
-}
-
-static void observe_eval(void *arg, const struct run_log_eval *eval)
-{
-    progress_eval(arg, 0, eval);
-}
-
-enum det_code progress_open(FILE *to, const char *const *names, int n, int64_t steps,
-                            struct progress **out, struct det_error *err)
-{
-    const struct progress_options options = {.to = to};
-    return n == 1 ? progress_create(&options, names, &steps, 1, out, err)
-                  : det_fail(err, DET_INVALID, "progress_open shows one run");
-}
-
-struct trainer_observer progress_observer(struct progress *progress, int i)
-{
-    (void)i;
-    return (struct trainer_observer){.arg = progress, .step = observe_step, .eval = observe_eval};
-}
-
-void progress_close(struct progress *progress)
-{
-    progress_destroy(progress);
-}

@@ -4,7 +4,8 @@
 #define HARNESS_PROGRESS_H
 
 #include "detector/base/status.h"
-#include "harness/training/trainer.h"
+#include "detector/base/status.h"
+#include "harness/run_log.h"
 
 #include <stdio.h>
 
@@ -31,11 +32,5 @@ void progress_eval(struct progress *progress, int i, const struct run_log_eval *
 
 /* Draws once more and frees. NULL is allowed. */
 void progress_destroy(struct progress *progress);
-
-/* The same for the one run of `detcheck train`. */
-enum det_code progress_open(FILE *to, const char *const *names, int n, int64_t steps,
-                            struct progress **out, struct det_error *err);
-struct trainer_observer progress_observer(struct progress *progress, int i);
-void progress_close(struct progress *progress);
 
 #endif

@@ -9,7 +9,7 @@ static void check(struct json_cursor *c, enum det_code code, const struct det_er
 {
     if (!code)
         return;
-    json_fail(c, "%s", err->message);
+    cursor_fail(c, "%s", err->message);
     c->code = code;
 }
 
@@ -31,9 +31,9 @@ static void points_push(struct json_cursor *c, struct coco_points *points, doubl
 static void read_points(struct json_cursor *c, struct coco_points *points)
 {
     points->n = 0;
-    json_list(c);
-    for (size_t i = 0; json_next(c, i); i++)
-        points_push(c, points, json_number(c));
+    cursor_list(c);
+    for (size_t i = 0; cursor_next(c, i); i++)
+        points_push(c, points, cursor_number(c));
 }
 
 static void fill_polygon(struct json_cursor *c, const double *xy, size_t points, int h, int w,
@@ -69,15 +69,15 @@ static void read_polygons(struct json_cursor *c, int h, int w, struct coco_point
 {
     int boxes = 0;
     size_t i = 0;
-    json_list(c);
-    for (; json_next(c, i); i++) {
+    cursor_list(c);
+    for (; cursor_next(c, i); i++) {
         struct det_rle piece = {0};
         read_points(c, points);
         if (c->code)
             return;
         boxes = i == 0 ? points->n == 4 : boxes;
         if (points->n % 2 || points->n < 4 || (boxes && points->n != 4)) {
-            json_fail(c, "a polygon of %zu numbers", points->n);
+            cursor_fail(c, "a polygon of %zu numbers", points->n);
             return;
         }
         if (boxes)
@@ -87,37 +87,37 @@ static void read_polygons(struct json_cursor *c, int h, int w, struct coco_point
         join(c, &piece, out);
     }
     if (i == 0)
-        json_fail(c, "a list without polygons");
+        cursor_fail(c, "a list without polygons");
 }
 
 static int read_side(struct json_cursor *c)
 {
-    int64_t side = json_integer(c);
+    int64_t side = cursor_integer(c);
     if (!c->code && (side < 1 || side > INT32_MAX))
-        json_fail(c, "%lld is no size of a mask", (long long)side);
+        cursor_fail(c, "%lld is no size of a mask", (long long)side);
     return (int)side;
 }
 
 static void read_size(struct json_cursor *c, int size[2])
 {
     size_t n = 0;
-    json_list(c);
-    for (; json_next(c, n); n++) {
+    cursor_list(c);
+    for (; cursor_next(c, n); n++) {
         int side = read_side(c);
         if (n < 2)
             size[n] = side;
     }
     if (!c->code && n != 2)
-        json_fail(c, "%zu numbers, expected height and width", n);
+        cursor_fail(c, "%zu numbers, expected height and width", n);
 }
 
 static void read_counts(struct json_cursor *c, struct rle_runs *runs)
 {
-    json_list(c);
-    for (size_t i = 0; json_next(c, i); i++) {
-        int64_t count = json_integer(c);
+    cursor_list(c);
+    for (size_t i = 0; cursor_next(c, i); i++) {
+        int64_t count = cursor_integer(c);
         if (!c->code && (count < 0 || count > INT32_MAX))
-            json_fail(c, "%lld is no length of a run", (long long)count);
+            cursor_fail(c, "%lld is no length of a run", (long long)count);
         rle_runs_push(runs, (uint32_t)count);
     }
 }
@@ -127,22 +127,22 @@ static void read_rle(struct json_cursor *c, struct det_rle *out)
     struct rle_runs runs = {0};
     struct json_string key, string = {0};
     int size[2] = {0, 0}, any = 0;
-    json_object(c);
-    for (size_t i = 0; json_next_key(c, i, &key); i++) {
-        if (json_is(key, "size")) {
+    cursor_object(c);
+    for (size_t i = 0; cursor_next_key(c, i, &key); i++) {
+        if (cursor_is(key, "size")) {
             read_size(c, size);
-        } else if (!json_is(key, "counts")) {
-            json_skip(c);
+        } else if (!cursor_is(key, "counts")) {
+            cursor_skip(c);
         } else if (any++) {
-            json_fail(c, "given twice");
-        } else if (json_kind(c) == '"') {
-            string = json_text(c);
+            cursor_fail(c, "given twice");
+        } else if (cursor_kind(c) == '"') {
+            string = cursor_text(c);
         } else {
             read_counts(c, &runs);
         }
     }
     if (!c->code && (!any || !size[0]))
-        json_fail(c, "a mask needs \"size\" and \"counts\"");
+        cursor_fail(c, "a mask needs \"size\" and \"counts\"");
     if (c->code) {
         rle_runs_abandon(&runs);
         return;
@@ -158,13 +158,13 @@ void coco_read_segmentation(struct json_cursor *c, int h, int w, struct coco_poi
                             struct det_rle *out)
 {
     *out = (struct det_rle){0};
-    char kind = json_kind(c);
+    char kind = cursor_kind(c);
     if (kind == '{')
         read_rle(c, out);
     else if (kind == '[')
         read_polygons(c, h, w, points, out);
     else
-        json_fail(c, "expected polygons or an RLE");
+        cursor_fail(c, "expected polygons or an RLE");
     if (c->code)
         det_rle_release(out);
 }

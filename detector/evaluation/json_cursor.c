@@ -7,7 +7,7 @@
 
 #define DEPTH_MAX 200
 
-int json_fail(struct json_cursor *c, const char *format, ...)
+int cursor_fail(struct json_cursor *c, const char *format, ...)
 {
     if (c->code)
         return 0;
@@ -52,12 +52,12 @@ static int take(struct json_cursor *c, char wanted)
 {
     skip_space(c);
     if (c->code || *c->at != wanted)
-        return json_fail(c, "expected %c, found %s", wanted, found(c));
+        return cursor_fail(c, "expected %c, found %s", wanted, found(c));
     c->at++;
     return 1;
 }
 
-char json_kind(struct json_cursor *c)
+char cursor_kind(struct json_cursor *c)
 {
     skip_space(c);
     switch (*c->at) {
@@ -74,12 +74,12 @@ char json_kind(struct json_cursor *c)
 
 /* ---- lists and objects ---- */
 
-void json_list(struct json_cursor *c)
+void cursor_list(struct json_cursor *c)
 {
     take(c, '[');
 }
 
-void json_object(struct json_cursor *c)
+void cursor_object(struct json_cursor *c)
 {
     take(c, '{');
 }
@@ -96,17 +96,17 @@ static int next_or_close(struct json_cursor *c, size_t i, char close)
     return i == 0 || take(c, ',');
 }
 
-int json_next(struct json_cursor *c, size_t i)
+int cursor_next(struct json_cursor *c, size_t i)
 {
     return next_or_close(c, i, ']');
 }
 
-int json_next_key(struct json_cursor *c, size_t i, struct json_string *key)
+int cursor_next_key(struct json_cursor *c, size_t i, struct json_string *key)
 {
     c->key.length = 0;
     if (!next_or_close(c, i, '}'))
         return 0;
-    *key = c->key = json_text(c);
+    *key = c->key = cursor_text(c);
     return take(c, ':');
 }
 
@@ -172,7 +172,7 @@ static int take_word(struct json_cursor *c, const char *word)
 /* A mantissa below 2^53 and a power of ten up to 22 are both exact in a double, so that one
  * division rounds rightly (Clinger, "How to Read Floating Point Numbers Accurately", PLDI 1990);
  * the rest is strtod's. */
-double json_number(struct json_cursor *c)
+double cursor_number(struct json_cursor *c)
 {
     if (c->code)
         return 0;
@@ -187,7 +187,7 @@ double json_number(struct json_cursor *c)
         return negative ? -(double)INFINITY : (double)INFINITY;
     if (!scan_number(c, &d)) {
         c->at = start;
-        return json_fail(c, "expected a number, found %s", found(c));
+        return cursor_fail(c, "expected a number, found %s", found(c));
     }
     if (!d.plain || d.count > 18 || d.mantissa >> 53 || d.fraction > 22)
         return strtod(start, NULL);
@@ -195,7 +195,7 @@ double json_number(struct json_cursor *c)
     return negative ? -value : value;
 }
 
-int64_t json_integer(struct json_cursor *c)
+int64_t cursor_integer(struct json_cursor *c)
 {
     const double limit = 9007199254740992.0; /* 2^53: beyond it doubles skip whole numbers */
     skip_space(c);
@@ -206,10 +206,10 @@ int64_t json_integer(struct json_cursor *c)
     if (!c->code && scan_number(c, &d) && d.whole && d.count <= 18)
         return negative ? -(int64_t)d.mantissa : (int64_t)d.mantissa;
     c->at = start;
-    double value = json_number(c);
+    double value = cursor_number(c);
     if (!c->code && (!(fabs(value) <= limit) || value != floor(value))) {
         c->at = start;
-        json_fail(c, "expected a whole number");
+        cursor_fail(c, "expected a whole number");
     }
     return c->code ? 0 : (int64_t)value;
 }
@@ -258,7 +258,7 @@ static int unescape(struct json_cursor *c, char **to)
     }
     uint32_t code, low;
     if (*c->at != 'u' || !hex_digits(c->at + 1, &code))
-        return json_fail(c, "no such escape in a string");
+        return cursor_fail(c, "no such escape in a string");
     c->at += 5;
     if (code >= 0xd800 && code < 0xdc00 && c->at[0] == '\\' && c->at[1] == 'u' &&
         hex_digits(c->at + 2, &low) && low >= 0xdc00 && low < 0xe000) {
@@ -269,7 +269,7 @@ static int unescape(struct json_cursor *c, char **to)
     return 1;
 }
 
-struct json_string json_text(struct json_cursor *c)
+struct json_string cursor_text(struct json_cursor *c)
 {
     struct json_string none = {c->end, 0};
     if (c->code || !take(c, '"'))
@@ -279,7 +279,7 @@ struct json_string json_text(struct json_cursor *c)
         c->at++;
     for (to = c->at; *c->at != '"';) {
         if ((unsigned char)*c->at < ' ') {
-            json_fail(c, "a string without its closing quote");
+            cursor_fail(c, "a string without its closing quote");
             return none;
         }
         if (*c->at != '\\') {
@@ -294,7 +294,7 @@ struct json_string json_text(struct json_cursor *c)
     return (struct json_string){first, (size_t)(to - first)};
 }
 
-int json_is(struct json_string string, const char *word)
+int cursor_is(struct json_string string, const char *word)
 {
     return strlen(word) == string.length && memcmp(string.at, word, string.length) == 0;
 }
@@ -309,7 +309,7 @@ static void skip_text(struct json_cursor *c)
     for (; *c->at != '"'; c->at++) {
         c->at += *c->at == '\\';
         if ((unsigned char)*c->at < ' ') {
-            json_fail(c, "a string without its closing quote");
+            cursor_fail(c, "a string without its closing quote");
             return;
         }
     }
@@ -319,14 +319,14 @@ static void skip_text(struct json_cursor *c)
 static void skip_value(struct json_cursor *c, int depth)
 {
     if (depth > DEPTH_MAX)
-        json_fail(c, "nested more than %d levels deep", DEPTH_MAX);
-    char kind = json_kind(c);
+        cursor_fail(c, "nested more than %d levels deep", DEPTH_MAX);
+    char kind = cursor_kind(c);
     if (kind == '[') {
-        json_list(c);
-        for (size_t i = 0; json_next(c, i); i++)
+        cursor_list(c);
+        for (size_t i = 0; cursor_next(c, i); i++)
             skip_value(c, depth + 1);
     } else if (kind == '{') {
-        json_object(c);
+        cursor_object(c);
         for (size_t i = 0; next_or_close(c, i, '}'); i++) {
             skip_text(c);
             take(c, ':');
@@ -335,21 +335,21 @@ static void skip_value(struct json_cursor *c, int depth)
     } else if (kind == '"') {
         skip_text(c);
     } else if (kind == '0') {
-        json_number(c);
+        cursor_number(c);
     } else if (!take_word(c, "true") && !take_word(c, "false") && !take_word(c, "null")) {
-        json_fail(c, "expected a value, found %s", found(c));
+        cursor_fail(c, "expected a value, found %s", found(c));
     }
 }
 
-void json_skip(struct json_cursor *c)
+void cursor_skip(struct json_cursor *c)
 {
     if (!c->code)
         skip_value(c, 0);
 }
 
-void json_end(struct json_cursor *c)
+void cursor_end(struct json_cursor *c)
 {
     skip_space(c);
     if (c->at < c->end)
-        json_fail(c, "expected the end of the file, found %s", found(c));
+        cursor_fail(c, "expected the end of the file, found %s", found(c));
 }

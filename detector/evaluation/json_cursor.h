@@ -4,14 +4,14 @@
  * (jansson's, measured) takes five to ten times as long as this cursor, more than the evaluation
  * itself. Everything else in the project that reads JSON is small and stays with jansson.
  *
- *     json_list(&c);
- *     for (int i = 0; json_next(&c, i); i++) {
- *         json_object(&c);
- *         for (int j = 0; json_next_key(&c, j, &key); j++)
- *             if (json_is(key, "score"))
- *                 score = json_number(&c);
+ *     cursor_list(&c);
+ *     for (int i = 0; cursor_next(&c, i); i++) {
+ *         cursor_object(&c);
+ *         for (int j = 0; cursor_next_key(&c, j, &key); j++)
+ *             if (cursor_is(key, "score"))
+ *                 score = cursor_number(&c);
  *             else
- *                 json_skip(&c);
+ *                 cursor_skip(&c);
  *     }
  *
  * The first error sticks: from then on loops end, values are 0, and c.code says that it happened.
@@ -38,28 +38,28 @@ struct json_cursor {
 };
 
 /* What the next value is: one of { [ " 0 t f n, the last four for a number, true, false, null. */
-char json_kind(struct json_cursor *c);
+char cursor_kind(struct json_cursor *c);
 
 /* Fail at the cursor: "line 3, column 17: key: ..."; always returns 0. */
-int json_fail(struct json_cursor *c, const char *format, ...)
+int cursor_fail(struct json_cursor *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-void json_list(struct json_cursor *c);   /* a [ must follow */
-void json_object(struct json_cursor *c); /* a { must follow */
+void cursor_list(struct json_cursor *c);   /* a [ must follow */
+void cursor_object(struct json_cursor *c); /* a { must follow */
 /* Is there another element? i is 0 at the first call. Takes the closing bracket. */
-int json_next(struct json_cursor *c, size_t i);
-int json_next_key(struct json_cursor *c, size_t i, struct json_string *key);
+int cursor_next(struct json_cursor *c, size_t i);
+int cursor_next_key(struct json_cursor *c, size_t i, struct json_string *key);
 
 /* A number; NaN and Infinity, which Python writes, are read as such. */
-double json_number(struct json_cursor *c);
+double cursor_number(struct json_cursor *c);
 /* A whole number (1 or 1.0) that an int64 holds. */
-int64_t json_integer(struct json_cursor *c);
-struct json_string json_text(struct json_cursor *c);
+int64_t cursor_integer(struct json_cursor *c);
+struct json_string cursor_text(struct json_cursor *c);
 /* Any value, checked for its syntax; at most 200 levels deep. */
-void json_skip(struct json_cursor *c);
+void cursor_skip(struct json_cursor *c);
 /* Only white space may follow. */
-void json_end(struct json_cursor *c);
+void cursor_end(struct json_cursor *c);
 
-int json_is(struct json_string string, const char *word);
+int cursor_is(struct json_string string, const char *word);
 
 #endif
