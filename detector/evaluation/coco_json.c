@@ -43,20 +43,20 @@ struct parts {
 static void find_parts(struct json_cursor *c, struct parts *parts)
 {
     struct json_string key;
-    json_object(c);
-    for (size_t i = 0; json_next_key(c, i, &key); i++) {
-        json_kind(c); /* moves to the value */
-        if (json_is(key, "images"))
+    cursor_object(c);
+    for (size_t i = 0; cursor_next_key(c, i, &key); i++) {
+        cursor_kind(c); /* moves to the value */
+        if (cursor_is(key, "images"))
             parts->images = c->at;
-        else if (json_is(key, "categories"))
+        else if (cursor_is(key, "categories"))
             parts->categories = c->at;
-        else if (json_is(key, "annotations"))
+        else if (cursor_is(key, "annotations"))
             parts->annotations = c->at;
-        json_skip(c);
+        cursor_skip(c);
     }
-    json_end(c);
+    cursor_end(c);
     if (!c->code && (!parts->images || !parts->categories))
-        json_fail(c, "no \"%s\": not COCO's ground truth",
+        cursor_fail(c, "no \"%s\": not COCO's ground truth",
                   parts->images ? "categories" : "images");
 }
 
@@ -73,9 +73,9 @@ static void *grow(struct json_cursor *c, void *array, size_t n, size_t size)
 
 static int read_pixels(struct json_cursor *c)
 {
-    int64_t value = json_integer(c);
+    int64_t value = cursor_integer(c);
     if (!c->code && (value < 0 || value > INT32_MAX))
-        json_fail(c, "%lld is no size of an image", (long long)value);
+        cursor_fail(c, "%lld is no size of an image", (long long)value);
     return (int)value;
 }
 
@@ -84,21 +84,21 @@ static void read_image(struct json_cursor *c, struct det_coco_image *image)
     struct json_string key;
     int any = 0;
     *image = (struct det_coco_image){0};
-    json_object(c);
-    for (size_t i = 0; json_next_key(c, i, &key); i++) {
-        if (json_is(key, "id")) {
-            image->id = json_integer(c);
+    cursor_object(c);
+    for (size_t i = 0; cursor_next_key(c, i, &key); i++) {
+        if (cursor_is(key, "id")) {
+            image->id = cursor_integer(c);
             any = 1;
-        } else if (json_is(key, "height")) {
+        } else if (cursor_is(key, "height")) {
             image->h = read_pixels(c);
-        } else if (json_is(key, "width")) {
+        } else if (cursor_is(key, "width")) {
             image->w = read_pixels(c);
         } else {
-            json_skip(c);
+            cursor_skip(c);
         }
     }
     if (!any)
-        json_fail(c, "no \"id\"");
+        cursor_fail(c, "no \"id\"");
 }
 
 static void read_category(struct json_cursor *c, struct det_coco_category *category)
@@ -106,19 +106,19 @@ static void read_category(struct json_cursor *c, struct det_coco_category *categ
     struct json_string key, name = {0};
     int any = 0;
     *category = (struct det_coco_category){.name = ""};
-    json_object(c);
-    for (size_t i = 0; json_next_key(c, i, &key); i++) {
-        if (json_is(key, "id")) {
-            category->id = json_integer(c);
+    cursor_object(c);
+    for (size_t i = 0; cursor_next_key(c, i, &key); i++) {
+        if (cursor_is(key, "id")) {
+            category->id = cursor_integer(c);
             any = 1;
-        } else if (json_is(key, "name")) {
-            name = json_text(c);
+        } else if (cursor_is(key, "name")) {
+            name = cursor_text(c);
         } else {
-            json_skip(c);
+            cursor_skip(c);
         }
     }
     if (!any)
-        json_fail(c, "no \"id\"");
+        cursor_fail(c, "no \"id\"");
     if (!c->code && name.at) {
         name.at[name.length] = '\0';
         category->name = name.at;
@@ -127,8 +127,8 @@ static void read_category(struct json_cursor *c, struct det_coco_category *categ
 
 static enum det_code read_images(struct json_cursor *c, const char *path, struct det_coco_set *set)
 {
-    json_list(c);
-    for (; json_next(c, set->n_images); set->n_images++) {
+    cursor_list(c);
+    for (; cursor_next(c, set->n_images); set->n_images++) {
         set->images = grow(c, set->images, set->n_images, sizeof *set->images);
         if (!c->code)
             read_image(c, &set->images[set->n_images]);
@@ -141,8 +141,8 @@ static enum det_code read_images(struct json_cursor *c, const char *path, struct
 static enum det_code read_categories(struct json_cursor *c, const char *path,
                                      struct det_coco_set *set)
 {
-    json_list(c);
-    for (; json_next(c, set->n_categories); set->n_categories++) {
+    cursor_list(c);
+    for (; cursor_next(c, set->n_categories); set->n_categories++) {
         set->categories = grow(c, set->categories, set->n_categories, sizeof *set->categories);
         if (!c->code)
             read_category(c, &set->categories[set->n_categories]);
@@ -225,8 +225,8 @@ static enum det_code read_annotations(struct json_cursor *c, const char *path,
                                       struct det_coco_set *set, struct det_coco_eval *eval,
                                       struct id_list *ids, struct coco_points *points)
 {
-    json_list(c);
-    for (; json_next(c, ids->n); ids->n++) {
+    cursor_list(c);
+    for (; cursor_next(c, ids->n); ids->n++) {
         struct coco_record record;
         struct det_rle mask = {0};
         ids->at = grow(c, ids->at, ids->n, sizeof *ids->at);
@@ -305,7 +305,7 @@ void det_coco_set_release(struct det_coco_set *set)
 static int results_are_boxes(struct json_cursor *c, const struct coco_record *first)
 {
     if (!c->code && !(first->has & (RECORD_BOX | RECORD_SEGMENTATION)))
-        json_fail(c, "neither \"bbox\" nor \"segmentation\"");
+        cursor_fail(c, "neither \"bbox\" nor \"segmentation\"");
     return (first->has & RECORD_BOX) != 0;
 }
 
@@ -315,8 +315,8 @@ static enum det_code read_results(struct json_cursor *c, const char *path,
 {
     int by_box = 0;
     size_t i = 0;
-    json_list(c);
-    for (; json_next(c, i); i++) {
+    cursor_list(c);
+    for (; cursor_next(c, i); i++) {
         struct coco_record record;
         struct det_rle mask = {0};
         coco_read_record(c, &record);
@@ -332,7 +332,7 @@ static enum det_code read_results(struct json_cursor *c, const char *path,
             break;
     }
     if (!c->code)
-        json_end(c);
+        cursor_end(c);
     return fail_in_entry(c, path, "", i);
 }
 

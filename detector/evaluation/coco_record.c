@@ -11,33 +11,33 @@ enum { KEYS = sizeof key_names / sizeof *key_names };
 static int read_box(struct json_cursor *c, double box[4])
 {
     size_t n = 0;
-    json_list(c);
-    for (; json_next(c, n); n++) {
-        double value = json_number(c);
+    cursor_list(c);
+    for (; cursor_next(c, n); n++) {
+        double value = cursor_number(c);
         if (n < 4)
             box[n] = value;
         if (!c->code && !isfinite(value))
-            json_fail(c, "%g is not finite", value);
+            cursor_fail(c, "%g is not finite", value);
     }
     if (!c->code && n != 0 && n != 4)
-        json_fail(c, "%zu numbers, expected x, y, width, height", n);
+        cursor_fail(c, "%zu numbers, expected x, y, width, height", n);
     return n != 0;
 }
 
 static double read_finite(struct json_cursor *c)
 {
-    double value = json_number(c);
+    double value = cursor_number(c);
     if (!c->code && !isfinite(value))
-        json_fail(c, "%g is not finite", value);
+        cursor_fail(c, "%g is not finite", value);
     return value;
 }
 
 static int read_flag(struct json_cursor *c)
 {
-    char kind = json_kind(c);
+    char kind = cursor_kind(c);
     if (kind != 't' && kind != 'f')
-        return json_integer(c) != 0;
-    json_skip(c);
+        return cursor_integer(c) != 0;
+    cursor_skip(c);
     return kind == 't';
 }
 
@@ -47,13 +47,13 @@ static int read_value(struct json_cursor *c, int key, struct coco_record *record
     struct det_coco_row *row = &record->row;
     switch (1 << key) {
     case RECORD_ID:
-        record->id = json_integer(c);
+        record->id = cursor_integer(c);
         break;
     case RECORD_IMAGE:
-        row->image_id = json_integer(c);
+        row->image_id = cursor_integer(c);
         break;
     case RECORD_CATEGORY:
-        row->category_id = json_integer(c);
+        row->category_id = cursor_integer(c);
         break;
     case RECORD_BOX:
         return read_box(c, row->box);
@@ -65,7 +65,7 @@ static int read_value(struct json_cursor *c, int key, struct coco_record *record
         break;
     case RECORD_SEGMENTATION:
         record->segmentation = c->at;
-        json_skip(c);
+        cursor_skip(c);
         break;
     }
     return 1;
@@ -74,7 +74,7 @@ static int read_value(struct json_cursor *c, int key, struct coco_record *record
 static int find_key(struct json_string name)
 {
     int key = 0;
-    while (key < KEYS && !json_is(name, key_names[key]))
+    while (key < KEYS && !cursor_is(name, key_names[key]))
         key++;
     return key;
 }
@@ -83,13 +83,13 @@ void coco_read_record(struct json_cursor *c, struct coco_record *record)
 {
     struct json_string name;
     *record = (struct coco_record){.row.area = (double)NAN};
-    json_object(c);
-    for (size_t i = 0; json_next_key(c, i, &name); i++) {
+    cursor_object(c);
+    for (size_t i = 0; cursor_next_key(c, i, &name); i++) {
         int key = find_key(name);
-        if (json_is(name, "iscrowd"))
+        if (cursor_is(name, "iscrowd"))
             record->row.crowd = read_flag(c);
-        else if (key == KEYS || json_kind(c) == 'n')
-            json_skip(c);
+        else if (key == KEYS || cursor_kind(c) == 'n')
+            cursor_skip(c);
         else if (read_value(c, key, record))
             record->has |= 1u << key;
     }
@@ -99,7 +99,7 @@ void coco_require(struct json_cursor *c, const struct coco_record *record, unsig
 {
     for (int key = 0; key < KEYS; key++)
         if (keys & ~record->has & 1u << key)
-            json_fail(c, "no \"%s\"", key_names[key]);
+            cursor_fail(c, "no \"%s\"", key_names[key]);
 }
 
 /* The record's segmentation; the cursor stays behind the record. */
@@ -130,7 +130,7 @@ void coco_complete_truth(struct json_cursor *c, struct coco_record *record,
     row->uncounted = record->id == 0;
     int no_box = !(record->has & RECORD_BOX), no_area = !(record->has & RECORD_AREA);
     if (no_box && type == DET_IOU_BBOX && !(record->has & RECORD_SEGMENTATION))
-        json_fail(c, "neither \"bbox\" nor \"segmentation\"");
+        cursor_fail(c, "neither \"bbox\" nor \"segmentation\"");
     if (type == DET_IOU_SEGM || no_box || (no_area && record->has & RECORD_SEGMENTATION))
         read_mask(c, record, image, points, mask);
     if (c->code || !mask->n)

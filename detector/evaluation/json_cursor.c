@@ -301,7 +301,7 @@ int cursor_is(struct json_string string, const char *word)
 
 /* ---- whatever else ---- */
 
-/* As json_text, leaving the string as it is. */
+/* As cursor_text, leaving the string as it is. */
 static void skip_text(struct json_cursor *c)
 {
     if (!take(c, '"'))
