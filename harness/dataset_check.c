@@ -7,10 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const struct argp_option table[] = {
-    DATASET_OPTION_IMAGES, DATASET_OPTION_SPLIT, DATASET_OPTION_SEED, DATASET_OPTION_SIZE, {0},
-};
-
 static void print_line(void *arg, const char *line)
 {
     (void)arg;
@@ -22,7 +18,7 @@ int dataset_check(int argc, char **argv, struct det_error *err)
     struct dataset_options options = {0};
     struct findings findings = {.each = print_line};
     int64_t images = 0;
-    dataset_options_parse(argc, argv, table, "SOURCE",
+    dataset_options_parse(argc, argv, "npzr", "SOURCE",
                           "Check that a dataset can be trained on; one line a finding. Exit status "
                           "0 without findings, 1 with, 2 where it cannot be read.",
                           &options);

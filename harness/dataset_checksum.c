@@ -8,8 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const struct argp_option table[] = {DATASET_OPTION_SEED, {0}};
-
 static enum det_code print_row(const struct fixture_options *options, const char *name,
                                enum fixture_split split, struct det_error *err)
 {
@@ -27,7 +25,7 @@ int dataset_checksum(int argc, char **argv, struct det_error *err)
 {
     struct dataset_options options = {0};
     struct fixture_names recipes;
-    dataset_options_parse(argc, argv, table, NULL,
+    dataset_options_parse(argc, argv, "r", NULL,
                           "Print the checksum of every shipped recipe: pixels, boxes and masks of "
                           "its first images. The same on every machine.",
                           &options);

@@ -9,17 +9,12 @@
 
 #define DEFAULT_IMAGES 100
 
-static const struct argp_option table[] = {
-    DATASET_OPTION_OUT,  DATASET_OPTION_IMAGES, DATASET_OPTION_SPLIT,
-    DATASET_OPTION_SEED, DATASET_OPTION_SIZE,   {0},
-};
-
 int dataset_export(int argc, char **argv, struct det_error *err)
 {
     struct dataset_options options = {.images = DEFAULT_IMAGES};
     struct det_dataset *dataset;
     char about[400];
-    dataset_options_parse(argc, argv, table, "SOURCE",
+    dataset_options_parse(argc, argv, "onprz", "SOURCE",
                           "Write images (100) as PNG and their annotations as COCO JSON to --out: "
                           "DIR/annotations.json, DIR/images/. Training data as training sees them: "
                           "objects without a label are in the pictures only.",

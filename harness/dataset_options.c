@@ -7,6 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct argp_option all_options[] = {
+    {"images", 'n', "N", 0, "how many images", 0},
+    {"out", 'o', "DIR", 0, "folder to write to", 0},
+    {"split", 'p', "train|val", 0, "which split of a recipe (train)", 0},
+    {"seed", 'r', "N", 0, "seed of a recipe (1)", 0},
+    {"image-size", 'z', "PIXELS", 0, "longest side (the recipe's own; 320 for COCO)", 0},
+    {"config", 'c', "FILE", 0, "configuration over the defaults", 0},
+    {"set", 's', "KEY=VALUE", 0, "one key over the file; may be repeated", 0},
+};
+
+#define OPTION_COUNT (sizeof all_options / sizeof all_options[0])
+
 static int64_t whole_number(const char *text, int64_t least, int64_t most, struct argp_state *state)
 {
     char *end;
@@ -64,11 +76,16 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-void dataset_options_parse(int argc, char **argv, const struct argp_option *table, const char *args,
+void dataset_options_parse(int argc, char **argv, const char *keys, const char *args,
                            const char *doc, struct dataset_options *options)
 {
+    struct argp_option table[OPTION_COUNT + 1] = {{0}};
     const struct argp parser = {
         .options = table, .parser = take_option, .args_doc = args, .doc = doc};
+    int n = 0;
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (strchr(keys, all_options[i].key))
+            table[n++] = all_options[i];
     options->seed = 1;
     options->wants_source = args != NULL;
     options_parse(&parser, argc, argv, options);

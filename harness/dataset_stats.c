@@ -12,16 +12,6 @@
 
 #define DEFAULT_IMAGES 500
 
-static const struct argp_option option_table[] = {
-    DATASET_OPTION_IMAGES,
-    DATASET_OPTION_SPLIT,
-    DATASET_OPTION_SEED,
-    DATASET_OPTION_SIZE,
-    DATASET_OPTION_CONFIG,
-    DATASET_OPTION_SET,
-    {0},
-};
-
 /* "12.5 %", or "-" of nothing. */
 static void share_cell(struct table *table, int64_t part, int64_t whole)
 {
@@ -182,7 +172,7 @@ int dataset_stats(int argc, char **argv, struct det_error *err)
     if (!options.settings)
         return exit_status_of(det_fail(err, DET_NO_MEMORY, "no memory for the options"));
     dataset_options_parse(
-        argc, argv, option_table, "SOURCE",
+        argc, argv, "nprzcs", "SOURCE",
         "Measure how imbalanced the first images (500) are as training meets them: "
         "empty images, annotated objects, foreground share of anchors, anchor "
         "coverage, and the scores at which a trained head settles. Anchors, matcher "

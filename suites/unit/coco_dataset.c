@@ -386,3 +386,38 @@ Test(coco_dataset, export_to_nowhere_is_an_error)
     cr_expect(strstr(err.message, "/proc/nowhere"), "%s", err.message);
     recipe->close(recipe);
 }
+
+/* Halved, a pixel's centre lies on the corner of four; the lower right one is taken: 2 i + 1. */
+Test(coco_dataset, shrunk_masks_take_the_pixel_under_the_centre)
+{
+    char folder[] = "/tmp/detcheck_shrink_XXXXXX", data[256], command[128];
+    struct det_error err = {0};
+    cr_assert_not_null(mkdtemp(folder));
+    struct det_dataset *large = open_recipe("balanced", FIXTURE_VAL, 0, 3), *small;
+    cr_assert_eq(coco_export(large, 4, folder, "test", &err), DET_OK, "%s", err.message);
+    snprintf(data, sizeof data, "coco:%s/annotations.json,%s/images", folder, folder);
+    cr_assert_eq(coco_dataset_open(data, 32, &small, &err), DET_OK, "%s", err.message);
+    struct det_sample a = new_sample(large), b = new_sample(small);
+    for (int i = 0; i < 4; i++) {
+        load(large, i, &a);
+        load(small, i, &b);
+        cr_assert_eq(a.truth.n, b.truth.n);
+        cr_expect_eq(b.resize, 0.5f);
+        for (int row = 0; row < a.truth.n; row++) {
+            for (int p = 0; p < 32 * 32; p++) {
+                int from = row * 64 * 64 + (2 * (p / 32) + 1) * 64 + 2 * (p % 32) + 1;
+                cr_assert_eq(b.truth.masks[row * 32 * 32 + p], a.truth.masks[from],
+                             "image %d row %d: pixel %d %d", i, row, p % 32, p / 32);
+            }
+            for (int k = 0; k < 4; k++)
+                cr_expect_eq(2 * b.truth.boxes[row][k], a.truth.boxes[row][k]);
+            cr_expect_eq(4 * b.truth.areas[row], a.truth.areas[row]);
+        }
+    }
+    free_sample(&a);
+    free_sample(&b);
+    large->close(large);
+    small->close(small);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    cr_expect_eq(system(command), 0);
+}
