@@ -48,9 +48,37 @@ static void read_model(struct verify_case *c, struct det_config *config)
         read_list(c, "aspect_ratios", &config->model_aspect_ratios);
 }
 
+/* What the vectors take as given (oracle/README.md), whatever our own defaults are. */
+static void set_constants(struct det_config *config)
+{
+    config->model_precision = DET_PRECISION_FP32;
+    config->model_groups = 8;
+    config->model_aspect_ratios = (struct det_config_list){3, {0.5, 1.0, 2.0}};
+    config->rpn_fg_iou = 0.7;
+    config->rpn_bg_iou = 0.3;
+    config->rpn_positive_fraction = 0.5;
+    config->rpn_nms_iou = 0.7;
+    config->rpn_min_size = 1e-3;
+    config->rpn_smooth_l1_beta = 1.0 / 9.0;
+    config->rpn_cls_loss = DET_CONFIG_LOSS_PLAIN;
+    config->rpn_cls_reduction = DET_CONFIG_MEAN;
+    config->rpn_avg_factor = DET_RPN_AVG_SAMPLED;
+    config->roi_fg_iou = config->roi_bg_iou = 0.5;
+    config->roi_positive_fraction = 0.25;
+    config->roi_append_ground_truth = 1;
+    config->roi_smooth_l1_beta = 1.0 / 9.0;
+    config->roi_cls_loss = DET_CONFIG_LOSS_PLAIN;
+    config->roi_cls_reduction = DET_CONFIG_MEAN;
+    config->roi_cls_avg_factor = DET_ROI_AVG_WEIGHTS;
+    config->mask_enabled = 1;
+    config->train_accumulate = 1;
+    config->train_freeze_stages = 0;
+}
+
 void model_config(struct verify_case *c, struct det_config *config)
 {
     det_config_defaults(config);
+    set_constants(config);
     read_model(c, config);
     config->seed = (int64_t)case_number(c, "seed");
     config->rpn_batch_per_image = case_int(c, "rpn_batch");

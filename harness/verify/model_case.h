@@ -14,8 +14,7 @@ struct model_case {
     int n_classes;
 };
 
-/* Keys of params that every model file has; what a file leaves out stays at torchvision's or our
- * default. */
+/* The configuration that params describe, over torchvision's constants. */
 void model_config(struct verify_case *c, struct det_config *config);
 
 /* Samples from in.images, in.gt_*.i; ids from in.image_ids, or the index where there are none. */
