@@ -83,7 +83,7 @@ static int collect_candidates(const struct job *job, struct range *range,
         for (int c = 1; c < classes; c++) {
             range->not_finite += !isfinite(scores[c]);
             s->keys[n] = det_key_descending(scores[c], (uint32_t)(r * classes + c));
-            n += isfinite(scores[c]) && scores[c] > job->detect->score_threshold;
+            n += scores[c] > job->detect->score_threshold; /* never where NaN */
         }
     }
     det_sort_keys(s->keys, n);

@@ -108,8 +108,10 @@ Test(box_coder, roi_level)
     static const struct {
         float w, h;
         int want; /* of levels 2 .. 5 */
-    } cases[] = {{224, 224, 2}, {448, 448, 3},   {223, 223, 1}, {112, 112, 1}, {111, 111, 0},
-                 {448, 112, 2}, {5000, 5000, 3}, {1, 1, 0},     {0, 0, 0},     {0, 50, 0}};
+    } cases[] = {{224, 224, 2}, {448, 448, 3},   {223, 223, 1},
+                 {112, 112, 1}, {111, 111, 0},   {111.99996f, 111.99996f, 1},
+                 {448, 112, 2}, {5000, 5000, 3}, {1, 1, 0},
+                 {0, 0, 0},     {0, 50, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const float box[4] = {7, 9, 7 + cases[i].w, 9 + cases[i].h};
         cr_expect_eq(det_roi_level(box, 2, 4), cases[i].want, "%g x %g: got %d want %d",

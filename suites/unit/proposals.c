@@ -163,7 +163,7 @@ Test(proposals, agree_with_the_definition)
     f.min_size = 14.0f;
     expect_plain("large boxes only", &f);
     f = base;
-    f.score_threshold = 0.5f; /* logit 0 is exactly at it and stays */
+    f.score_threshold = 0.5f;
     expect_plain("score threshold", &f);
     f = base;
     f.nms_iou = 1.0f;
@@ -250,6 +250,23 @@ Test(proposals, extreme_deltas_stay_in_the_image)
     struct result *r = run(&base, &b, 1);
     cr_expect_eq(r->not_finite, 0);
     expect_sound("deltas of 100", &b, r);
+    free(r);
+}
+
+/* Logits of 0: every score is exactly 0.5, which a threshold of 0.5 keeps. */
+Test(proposals, score_threshold_keeps_its_own_value)
+{
+    static struct batch b;
+    struct det_proposal_filter f = base;
+    make_batch(1, &b);
+    memset(b.logits, 0, sizeof b.logits);
+    f.score_threshold = 0.5f;
+    struct result *r = run(&f, &b, 1);
+    cr_expect_eq(r->count[0], MOST, "%d", r->count[0]);
+    free(r);
+    f.score_threshold = 0.50001f;
+    r = run(&f, &b, 1);
+    cr_expect_eq(r->count[0], 0, "%d", r->count[0]);
     free(r);
 }
 
