@@ -1,5 +1,6 @@
 /* detcheck run: the main job. The same recipe, seed and steps, before and after the loss fixes. */
-#include "detector/base/file.h"
+#include "fixtures/fixture.h"
+#include "fixtures/recipe.h"
 #include "harness/commands.h"
 #include "harness/config_file.h"
 #include "harness/exit_status.h"
@@ -16,7 +17,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { BEFORE, AFTER, SIDES };
@@ -75,6 +75,7 @@ struct side {
     struct det_error err;
     enum det_code code;
     pthread_t thread;
+    int threaded; /* the thread was started */
 };
 
 static void *train_side(void *arg)
@@ -129,11 +130,12 @@ static enum det_code train_both(struct side sides[SIDES], struct det_error *err)
 {
     for (int i = 0; i < SIDES; i++) {
         int rc = pthread_create(&sides[i].thread, NULL, train_side, &sides[i]);
-        if (rc) /* no thread to be had: the run takes this one, after the other */
-            train_side(&sides[i]), sides[i].thread = pthread_self();
+        sides[i].threaded = rc == 0;
+        if (!sides[i].threaded) /* no thread to be had: the side takes this one */
+            train_side(&sides[i]);
     }
     for (int i = 0; i < SIDES; i++)
-        if (!pthread_equal(sides[i].thread, pthread_self()))
+        if (sides[i].threaded)
             pthread_join(sides[i].thread, NULL);
     for (int i = 0; i < SIDES; i++)
         if (sides[i].code != DET_OK) {
@@ -152,6 +154,21 @@ static void say_what_to_see(const struct options *options, const struct side sid
            options->training.folder);
 }
 
+/* The score w p / (w p + 1 - p) that a trained head settles at, where there is one law for all
+ * objects: a recipe of one class, ground truth not appended to the proposals. Else -1. */
+static double closed_form(const struct det_config *config)
+{
+    char path[4096];
+    struct recipe recipe;
+    if (config->roi_append_ground_truth || fixture_is_coco(config->data) ||
+        fixture_recipe_path(config->data, NULL, path, sizeof path, NULL) != DET_OK ||
+        recipe_open(path, &recipe, NULL) != DET_OK || recipe.n_classes != 1)
+        return -1.0;
+    double w = config->roi_cls_pos_weight;
+    double p = recipe_annotated_share(&recipe, 1);
+    return w * p / (w * p + 1.0 - p);
+}
+
 static enum det_code show(const struct options *options, const struct side sides[SIDES],
                           struct logged_run *const runs[SIDES], struct det_error *err)
 {
@@ -161,7 +178,8 @@ static enum det_code show(const struct options *options, const struct side sides
     enum det_code code = run_table_print(stdout, views, verdicts, SIDES, err);
     if (code != DET_OK)
         return code;
-    struct plot_run plots[SIDES] = {{runs[BEFORE], -1.0}, {runs[AFTER], -1.0}};
+    struct plot_run plots[SIDES] = {{runs[BEFORE], closed_form(&sides[BEFORE].config)},
+                                    {runs[AFTER], closed_form(&sides[AFTER].config)}};
     char plots_folder[4096];
     snprintf(plots_folder, sizeof plots_folder, "%s/plots", options->training.folder);
     if ((code = plot_runs(plots, SIDES, plots_folder, err)) != DET_OK)

@@ -17,6 +17,6 @@ do for [i = 1:N] {
             first CLOSED[i] right offset 0,0.6 textcolor rgb COLOR(i)
     }
 }
-set title "mean over objects of the best score at IoU >= 0.5"
+set title "mean score of the box head at the objects' own boxes"
 plot for [i = 1:N] EVALS_OF(i) using 1:11 with linespoints \
          lc rgb COLOR(i) lw 2.2 pt MARK(i) ps 0.8 title NAME[i]
