@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define THREADS_MAX 16 /* reading the files is one thread's work: more do not help */
+#define THREADS_MAX 16 /* most of the time goes into reading, which two threads share */
 
 struct options {
     const char *truth, *detections;
@@ -23,7 +23,8 @@ static const struct argp_option option_table[] = {
     {"dt", 'd', "FILE", 0, "the list of results", 0},
     {"iou-type", 'i', "TYPE", 0, "bbox (the default) or segm", 0},
     {"json", 'j', NULL, 0, "every number, with the precision and recall arrays, as JSON", 0},
-    {"threads", 't', "N", 0, "worker threads (default: one a processor); the answer is the same", 0},
+    {"threads", 't', "N", 0, "worker threads (default: one a processor); the answer is the same",
+     0},
     {0},
 };
 
@@ -118,9 +119,8 @@ static void print_text(const struct det_coco_set *set, const struct det_coco_res
         printf("%s  %7.4f\n", stat_names[i], result->stats[i]);
     printf("\n     AP     AP50  objects  detections  category\n");
     for (size_t k = 0; k < result->n_categories; k++)
-        printf("%7.4f  %7.4f  %7zu  %10zu  %s\n", result->category_ap[k],
-               result->category_ap50[k], result->objects[k], result->detections[k],
-               set->categories[k].name);
+        printf("%7.4f  %7.4f  %7zu  %10zu  %s\n", result->category_ap[k], result->category_ap50[k],
+               result->objects[k], result->detections[k], set->categories[k].name);
     print_notes(set, result);
 }
 
@@ -209,11 +209,10 @@ static enum det_code evaluate(const struct options *options, struct det_coco_set
 {
     struct det_coco_eval *eval = NULL;
     struct det_pool *pool = NULL;
-    enum det_code code = det_coco_read_truth(options->truth, options->type, set, &eval, err);
+    enum det_code code = det_pool_create(options->threads, &pool, err);
     if (!code)
-        code = det_coco_read_detections(options->detections, set, eval, err);
-    if (!code)
-        code = det_pool_create(options->threads, &pool, err);
+        code = det_coco_read(options->truth, options->detections, options->type, pool, set, &eval,
+                             err);
     if (!code)
         code = det_coco_eval_run(eval, pool, result, err);
     det_pool_destroy(pool);

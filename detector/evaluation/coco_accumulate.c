@@ -27,12 +27,12 @@ static double *recall_at(struct det_coco_result *result, int t, size_t k, int a,
 /* Precision at each true positive, made to fall with recall: entry i is the best one that is
  * reached at true positive i or later. Between true positives precision only falls, so these are
  * all that matter. The epsilon, and where it is added, are pycocotools'. */
-static size_t precision_envelope(const struct coco_ranked *ranked, size_t n_ranked, int t, int a,
-                                 int m, double *envelope)
+static size_t precision_envelope(const struct coco_match *matches, size_t n, int t, int a, int m,
+                                 double *envelope)
 {
     size_t found = 0, wrong = 0;
-    for (size_t i = 0; i < n_ranked; i++) {
-        const struct coco_match *match = ranked[i].match;
+    for (size_t i = 0; i < n; i++) {
+        const struct coco_match *match = &matches[i];
         if (match->rank >= caps[m] || (match->ignored[a] >> t & 1))
             continue;
         if (match->matched[a] >> t & 1) {
@@ -47,8 +47,8 @@ static size_t precision_envelope(const struct coco_ranked *ranked, size_t n_rank
     return found;
 }
 
-void coco_accumulate(const struct coco_ranked *ranked, size_t n_ranked, size_t objects, size_t k,
-                     int a, int m, double *envelope, struct det_coco_result *result)
+void coco_accumulate(const struct coco_match *matches, size_t n, size_t objects, size_t k, int a,
+                     int m, double *envelope, struct det_coco_result *result)
 {
     for (int t = 0; t < DET_COCO_IOUS; t++) {
         if (objects == 0) {
@@ -57,7 +57,7 @@ void coco_accumulate(const struct coco_ranked *ranked, size_t n_ranked, size_t o
                 *precision_at(result, t, r, k, a, m) = -1;
             continue;
         }
-        size_t found = precision_envelope(ranked, n_ranked, t, a, m, envelope);
+        size_t found = precision_envelope(matches, n, t, a, m, envelope);
         *recall_at(result, t, k, a, m) = (double)found / (double)objects;
         size_t i = 0;
         for (int r = 0; r < DET_COCO_RECALLS; r++) {

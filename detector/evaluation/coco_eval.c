@@ -49,6 +49,20 @@ static int64_t id_rank(const struct id_list *list, int64_t id)
 
 /* ---- making and filling ---- */
 
+/* Room for one more, so that `at` is never NULL. */
+static enum det_code rows_reserve_one(struct coco_rows *rows, struct det_error *err)
+{
+    if (rows->n < rows->room)
+        return DET_OK;
+    size_t room = rows->room ? 2 * rows->room : 256;
+    struct coco_row *grown = realloc(rows->at, room * sizeof *grown);
+    if (!grown)
+        return det_fail(err, DET_NO_MEMORY, "evaluation: no memory for %zu rows", room);
+    rows->at = grown;
+    rows->room = room;
+    return DET_OK;
+}
+
 enum det_code det_coco_eval_create(enum det_iou_type type, const int64_t *category_ids,
                                    size_t n_categories, const int64_t *image_ids, size_t n_images,
                                    struct det_coco_eval **out, struct det_error *err)
@@ -61,6 +75,10 @@ enum det_code det_coco_eval_create(enum det_iou_type type, const int64_t *catego
     enum det_code code = id_list_make(category_ids, n_categories, &eval->categories, err);
     if (!code)
         code = id_list_make(image_ids, n_images, &eval->images, err);
+    if (!code)
+        code = rows_reserve_one(&eval->truth, err);
+    if (!code)
+        code = rows_reserve_one(&eval->detections, err);
     if (code)
         det_coco_eval_destroy(eval);
     else
@@ -91,19 +109,6 @@ void det_coco_eval_destroy(struct det_coco_eval *eval)
 void det_coco_eval_clear_detections(struct det_coco_eval *eval)
 {
     rows_clear(&eval->detections);
-}
-
-static enum det_code rows_reserve_one(struct coco_rows *rows, struct det_error *err)
-{
-    if (rows->n < rows->room)
-        return DET_OK;
-    size_t room = rows->room ? 2 * rows->room : 256;
-    struct coco_row *grown = realloc(rows->at, room * sizeof *grown);
-    if (!grown)
-        return det_fail(err, DET_NO_MEMORY, "evaluation: no memory for %zu rows", room);
-    rows->at = grown;
-    rows->room = room;
-    return DET_OK;
 }
 
 static enum det_code check_row(const struct det_coco_eval *eval, const struct det_coco_row *row,
@@ -154,8 +159,8 @@ static enum det_code rows_add(const struct det_coco_eval *eval, struct coco_rows
         memcpy(added->box, row->box, sizeof added->box);
     }
     if (isnan(added->area))
-        added->area = eval->type == DET_IOU_SEGM ? (double)added->pixels
-                                                 : added->box[2] * added->box[3];
+        added->area =
+            eval->type == DET_IOU_SEGM ? (double)added->pixels : added->box[2] * added->box[3];
     return DET_OK;
 }
 
@@ -196,10 +201,8 @@ enum det_code det_coco_eval_run(struct det_coco_eval *eval, struct det_pool *poo
                                 struct det_coco_result **out, struct det_error *err)
 {
     struct coco_rows *truth = &eval->truth, *detections = &eval->detections;
-    if (truth->n)
-        qsort(truth->at, truth->n, sizeof *truth->at, compare_truth);
-    if (detections->n)
-        qsort(detections->at, detections->n, sizeof *detections->at, compare_detections);
+    qsort(truth->at, truth->n, sizeof *truth->at, compare_truth);
+    qsort(detections->at, detections->n, sizeof *detections->at, compare_detections);
     const struct coco_sorted sorted = {
         .type = eval->type,
         .truth = truth,

@@ -57,7 +57,7 @@ struct det_coco_row {
 
 struct det_coco_eval; /* opaque */
 
-/* Ids need not be in order or without gaps; repeated ones count once. *out is owned by the caller. */
+/* Ids need not be in order or without gaps; repeated ones count once. *out is the caller's. */
 enum det_code det_coco_eval_create(enum det_iou_type type, const int64_t *category_ids,
                                    size_t n_categories, const int64_t *image_ids, size_t n_images,
                                    struct det_coco_eval **out, struct det_error *err);

@@ -57,7 +57,7 @@ static void find_parts(struct json_cursor *c, struct parts *parts)
     cursor_end(c);
     if (!c->code && (!parts->images || !parts->categories))
         cursor_fail(c, "no \"%s\": not COCO's ground truth",
-                  parts->images ? "categories" : "images");
+                    parts->images ? "categories" : "images");
 }
 
 /* Room for element n of an array that doubles; NULL without memory, with the cursor failed. */
@@ -233,8 +233,8 @@ static enum det_code read_annotations(struct json_cursor *c, const char *path,
         if (!c->code)
             coco_read_record(c, &record);
         if (!c->code)
-            coco_complete_truth(c, &record, find_image(set, record.row.image_id), set->type,
-                                points, &mask);
+            coco_complete_truth(c, &record, find_image(set, record.row.image_id), set->type, points,
+                                &mask);
         if (!c->code)
             c->code = det_coco_eval_add_truth(eval, &record.row, c->err);
         det_rle_release(&mask);
@@ -246,57 +246,22 @@ static enum det_code read_annotations(struct json_cursor *c, const char *path,
     return fail_in_entry(c, path, "annotations", ids->n);
 }
 
-static enum det_code read_truth(struct json_cursor *c, const char *path, struct det_coco_set *set,
-                                struct det_coco_eval **eval)
+/* With a cursor of its own, as errors come side by side with those of the results. */
+static enum det_code read_truth(const struct json_cursor *file, char *annotations, const char *path,
+                                struct det_coco_set *set, struct det_coco_eval *eval,
+                                struct det_error *err)
 {
-    struct parts parts = {0};
-    find_parts(c, &parts);
-    enum det_code code = fail_in_entry(c, path, NULL, 0);
-    if (!code)
-        code = read_set(c, path, &parts, set);
-    if (!code)
-        code = open_eval(set, eval, c->err);
-    if (code || !parts.annotations)
-        return code;
+    struct json_cursor c = {.start = file->start, .at = annotations, .end = file->end, .err = err};
     struct id_list ids = {0};
     struct coco_points points = {0};
-    c->at = parts.annotations;
-    code = read_annotations(c, path, set, *eval, &ids, &points);
+    enum det_code code = read_annotations(&c, path, set, eval, &ids, &points);
     if (!code && ids.n) {
         qsort(ids.at, ids.n, sizeof *ids.at, by_id);
-        code = refuse_repeated(path, "annotations", ids.at, ids.n, sizeof *ids.at, c->err);
+        code = refuse_repeated(path, "annotations", ids.at, ids.n, sizeof *ids.at, err);
     }
     free(points.at);
     free(ids.at);
     return code;
-}
-
-enum det_code det_coco_read_truth(const char *path, enum det_iou_type type,
-                                  struct det_coco_set *set, struct det_coco_eval **eval,
-                                  struct det_error *err)
-{
-    struct json_cursor c;
-    *set = (struct det_coco_set){.type = type};
-    *eval = NULL;
-    enum det_code code = open_text(path, &c, err);
-    if (code)
-        return code;
-    set->text = c.start;
-    code = read_truth(&c, path, set, eval);
-    if (code) {
-        det_coco_eval_destroy(*eval);
-        det_coco_set_release(set);
-        *eval = NULL;
-    }
-    return code;
-}
-
-void det_coco_set_release(struct det_coco_set *set)
-{
-    free(set->categories);
-    free(set->images);
-    free(set->text);
-    *set = (struct det_coco_set){0};
 }
 
 /* ---- results ---- */
@@ -336,8 +301,8 @@ static enum det_code read_results(struct json_cursor *c, const char *path,
     return fail_in_entry(c, path, "", i);
 }
 
-enum det_code det_coco_read_detections(const char *path, const struct det_coco_set *set,
-                                       struct det_coco_eval *eval, struct det_error *err)
+static enum det_code read_detections(const char *path, const struct det_coco_set *set,
+                                     struct det_coco_eval *eval, struct det_error *err)
 {
     struct json_cursor c;
     struct coco_points points = {0};
@@ -348,4 +313,83 @@ enum det_code det_coco_read_detections(const char *path, const struct det_coco_s
     free(points.at);
     free(c.start);
     return code;
+}
+
+/* ---- both ---- */
+
+struct reading {
+    const char *truth_path, *results_path;
+    struct json_cursor truth;
+    char *annotations; /* NULL: the file has none */
+    struct det_coco_set *set;
+    struct det_coco_eval *eval;
+    enum det_code code[2];
+    struct det_error err[2];
+};
+
+static void read_side(void *arg, int side, int worker)
+{
+    struct reading *r = arg;
+    (void)worker;
+    if (side == 1)
+        r->code[1] = read_detections(r->results_path, r->set, r->eval, &r->err[1]);
+    else if (r->annotations)
+        r->code[0] =
+            read_truth(&r->truth, r->annotations, r->truth_path, r->set, r->eval, &r->err[0]);
+}
+
+static enum det_code read_sides(struct reading *r, struct det_pool *pool, struct det_error *err)
+{
+    if (pool) {
+        det_pool_run(pool, 2, read_side, r);
+    } else {
+        read_side(r, 0, 0);
+        read_side(r, 1, 0);
+    }
+    int side = r->code[0] ? 0 : 1;
+    if (r->code[side] && err)
+        *err = r->err[side];
+    return r->code[side];
+}
+
+static enum det_code read_all(struct reading *r, struct det_pool *pool, struct det_error *err)
+{
+    struct parts parts = {0};
+    find_parts(&r->truth, &parts);
+    enum det_code code = fail_in_entry(&r->truth, r->truth_path, NULL, 0);
+    if (!code)
+        code = read_set(&r->truth, r->truth_path, &parts, r->set);
+    if (!code)
+        code = open_eval(r->set, &r->eval, err);
+    r->annotations = parts.annotations;
+    return code ? code : read_sides(r, pool, err);
+}
+
+enum det_code det_coco_read(const char *truth_path, const char *results_path,
+                            enum det_iou_type type, struct det_pool *pool, struct det_coco_set *set,
+                            struct det_coco_eval **eval, struct det_error *err)
+{
+    struct reading r = {.truth_path = truth_path, .results_path = results_path, .set = set};
+    *set = (struct det_coco_set){.type = type};
+    *eval = NULL;
+    enum det_code code = open_text(truth_path, &r.truth, err);
+    if (code)
+        return code;
+    set->text = r.truth.start;
+    code = read_all(&r, pool, err);
+    if (code) {
+        det_coco_eval_destroy(r.eval);
+        det_coco_set_release(set);
+        return code;
+    }
+    *eval = r.eval;
+    return DET_OK;
+}
+
+void det_coco_set_release(struct det_coco_set *set)
+{
+    free(set->categories);
+    free(set->images);
+    free(set->text);
+    *set = (struct det_coco_set){0};
 }

@@ -36,16 +36,12 @@ struct det_coco_set {
     char *text;       /* owned: the file, which the names point into */
 };
 
-/* Read the ground truth: *set (owned by the caller: det_coco_set_release) and *eval (owned by the
- * caller) with all annotations added. DET_IO or DET_INVALID name file, annotation, line and key;
- * then neither is made. */
-enum det_code det_coco_read_truth(const char *path, enum det_iou_type type,
-                                  struct det_coco_set *set, struct det_coco_eval **eval,
-                                  struct det_error *err);
-
-/* Add all results of a file to eval. On failure some may have been added. */
-enum det_code det_coco_read_detections(const char *path, const struct det_coco_set *set,
-                                       struct det_coco_eval *eval, struct det_error *err);
+/* Read both files: *set (the caller's: det_coco_set_release) and *eval (the caller's), ready to
+ * run. With a pool of two threads or more, annotations and results are read side by side. DET_IO or
+ * DET_INVALID name file, entry, line and key; then neither is made. */
+enum det_code det_coco_read(const char *truth_path, const char *results_path,
+                            enum det_iou_type type, struct det_pool *pool, struct det_coco_set *set,
+                            struct det_coco_eval **eval, struct det_error *err);
 
 /* Safe on a zeroed set. */
 void det_coco_set_release(struct det_coco_set *set);

@@ -22,10 +22,10 @@ int coco_area_outside(double area, int a)
 /* Boxes are x, y, width, height; a crowd's IoU is over the detection's area alone. */
 static double box_iou(const double *detection, const double *truth, int crowd)
 {
-    double w = fmin(detection[2] + detection[0], truth[2] + truth[0]) -
-               fmax(detection[0], truth[0]);
-    double h = fmin(detection[3] + detection[1], truth[3] + truth[1]) -
-               fmax(detection[1], truth[1]);
+    double w =
+        fmin(detection[2] + detection[0], truth[2] + truth[0]) - fmax(detection[0], truth[0]);
+    double h =
+        fmin(detection[3] + detection[1], truth[3] + truth[1]) - fmax(detection[1], truth[1]);
     if (w <= 0 || h <= 0)
         return 0;
     double common = w * h, area = detection[2] * detection[3];
@@ -50,9 +50,8 @@ static size_t find_candidates(enum det_iou_type type, const struct coco_row *det
 {
     size_t n = 0;
     for (size_t g = 0; g < n_truth; g++) {
-        double iou = type == DET_IOU_SEGM
-                         ? mask_iou(detection, &truth[g])
-                         : box_iou(detection->box, truth[g].box, truth[g].crowd);
+        double iou = type == DET_IOU_SEGM ? mask_iou(detection, &truth[g])
+                                          : box_iou(detection->box, truth[g].box, truth[g].crowd);
         if (iou >= coco_iou_threshold(0)) {
             scratch[n].iou = iou;
             scratch[n++].truth = (uint32_t)g;

@@ -142,8 +142,8 @@ void coco_complete_truth(struct json_cursor *c, struct coco_record *record,
 }
 
 void coco_complete_detection(struct json_cursor *c, struct coco_record *record,
-                             const struct det_coco_image *image, enum det_iou_type type,
-                             int by_box, struct coco_points *points, struct det_rle *mask)
+                             const struct det_coco_image *image, enum det_iou_type type, int by_box,
+                             struct coco_points *points, struct det_rle *mask)
 {
     struct det_coco_row *row = &record->row;
     *mask = (struct det_rle){0};

@@ -37,7 +37,7 @@ void coco_complete_truth(struct json_cursor *c, struct coco_record *record,
 
 /* The same for a result; by_box: the file's results are boxes first. */
 void coco_complete_detection(struct json_cursor *c, struct coco_record *record,
-                             const struct det_coco_image *image, enum det_iou_type type,
-                             int by_box, struct coco_points *points, struct det_rle *mask);
+                             const struct det_coco_image *image, enum det_iou_type type, int by_box,
+                             struct coco_points *points, struct det_rle *mask);
 
 #endif

@@ -55,17 +55,12 @@ void coco_match_cell(enum det_iou_type type, const struct coco_row *detections,
                      const struct coco_row *truth, const struct coco_cell *cell,
                      struct coco_match_scratch *scratch, struct coco_match *matches);
 
-/* A detection of one category, in the order of falling score. */
-struct coco_ranked {
-    double score;
-    const struct coco_match *match;
-};
-
 /* Precision and recall of one category, area range and cap over all IoU thresholds, into the
- * places of `result` that belong to them. objects: the category's ground truth that is neither a
- * crowd nor outside the area range. envelope is scratch of n_ranked entries. */
-void coco_accumulate(const struct coco_ranked *ranked, size_t n_ranked, size_t objects, size_t k,
-                     int a, int m, double *envelope, struct det_coco_result *result);
+ * places of `result` that belong to them. matches: of the category's n detections, best score
+ * first. objects: the category's ground truth that is neither a crowd nor outside the area range.
+ * envelope is scratch of n entries. */
+void coco_accumulate(const struct coco_match *matches, size_t n, size_t objects, size_t k, int a,
+                     int m, double *envelope, struct det_coco_result *result);
 
 /* Everything that was added, truth sorted by (cell, order), detections by (cell, falling score,
  * order). */

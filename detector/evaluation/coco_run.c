@@ -8,6 +8,11 @@
 
 #define CELLS_PER_ITEM 128 /* enough work to be worth handing out */
 
+struct ranked {
+    double score;
+    size_t detection; /* row */
+};
+
 struct run {
     const struct coco_sorted *rows;
     struct det_pool *pool; /* NULL: the caller's thread alone */
@@ -15,11 +20,12 @@ struct run {
 
     struct coco_cell *cells; /* [n_cells], those with detections */
     size_t n_cells;
-    size_t truth_most; /* rows of ground truth in one cell */
+    size_t truth_most;                  /* rows of ground truth in one cell */
     struct coco_match_scratch *scratch; /* [threads, truth_most] */
     struct coco_match *matches;         /* [detections] */
     size_t *detection_start;            /* [K + 1]: category k's part of the detections */
-    struct coco_ranked *ranked;         /* [detections], each category's by falling score */
+    struct ranked *ranked;              /* [detections], each category's by falling score ... */
+    struct coco_match *ranked_matches;  /* ... and their matches in that order */
     double *envelopes;                  /* [threads, detections_most] */
     size_t detections_most;             /* of one category */
     size_t *objects;                    /* [K, A]: ground truth that counts */
@@ -96,6 +102,7 @@ static enum det_code take_lists(struct run *run, struct det_error *err)
     run->cells = take(n, sizeof *run->cells, &failed);
     run->matches = take(n, sizeof *run->matches, &failed);
     run->ranked = take(n, sizeof *run->ranked, &failed);
+    run->ranked_matches = take(n, sizeof *run->ranked_matches, &failed);
     run->detection_start = take(k + 1, sizeof *run->detection_start, &failed);
     run->objects = take(k * DET_COCO_AREAS, sizeof *run->objects, &failed);
     return failed ? det_fail(err, DET_NO_MEMORY, "evaluation: no memory for %zu detections", n)
@@ -117,6 +124,7 @@ static void free_lists(struct run *run)
     free(run->cells);
     free(run->matches);
     free(run->ranked);
+    free(run->ranked_matches);
     free(run->detection_start);
     free(run->objects);
     free(run->scratch);
@@ -183,32 +191,32 @@ static void match_cells(void *arg, int item, int worker)
     size_t first = (size_t)item * CELLS_PER_ITEM;
     for (size_t i = first; i < first + CELLS_PER_ITEM && i < run->n_cells; i++) {
         const struct coco_cell *cell = &run->cells[i];
-        coco_match_cell(rows->type, rows->detections->at + cell->detection,
-                        rows->truth->at + cell->truth, cell,
-                        run->scratch + (size_t)worker * run->truth_most,
-                        run->matches + cell->detection);
+        coco_match_cell(
+            rows->type, rows->detections->at + cell->detection, rows->truth->at + cell->truth, cell,
+            run->scratch + (size_t)worker * run->truth_most, run->matches + cell->detection);
     }
 }
 
 /* Ties keep the order of the rows: by image, then by rank within it. */
 static int compare_ranked(const void *a, const void *b)
 {
-    const struct coco_ranked *x = a, *y = b;
+    const struct ranked *x = a, *y = b;
     if (x->score != y->score)
         return x->score > y->score ? -1 : 1;
-    return (x->match > y->match) - (x->match < y->match);
+    return (x->detection > y->detection) - (x->detection < y->detection);
 }
 
 static void rank_category(void *arg, int k, int worker)
 {
     struct run *run = arg;
     (void)worker;
-    size_t start = run->detection_start[k], n = run->detection_start[k + 1] - start;
-    for (size_t i = start; i < start + n; i++)
-        run->ranked[i] = (struct coco_ranked){.score = run->rows->detections->at[i].score,
-                                              .match = &run->matches[i]};
-    if (n)
-        qsort(run->ranked + start, n, sizeof *run->ranked, compare_ranked);
+    size_t start = run->detection_start[k], end = run->detection_start[k + 1];
+    for (size_t i = start; i < end; i++)
+        run->ranked[i] = (struct ranked){run->rows->detections->at[i].score, i};
+    if (start < end)
+        qsort(run->ranked + start, end - start, sizeof *run->ranked, compare_ranked);
+    for (size_t i = start; i < end; i++)
+        run->ranked_matches[i] = run->matches[run->ranked[i].detection];
 }
 
 static void accumulate_part(void *arg, int item, int worker)
@@ -217,7 +225,7 @@ static void accumulate_part(void *arg, int item, int worker)
     int m = item % DET_COCO_CAPS, a = item / DET_COCO_CAPS % DET_COCO_AREAS;
     size_t k = (size_t)(item / (DET_COCO_CAPS * DET_COCO_AREAS));
     size_t start = run->detection_start[k];
-    coco_accumulate(run->ranked + start, run->detection_start[k + 1] - start,
+    coco_accumulate(run->ranked_matches + start, run->detection_start[k + 1] - start,
                     run->objects[k * DET_COCO_AREAS + (size_t)a], k, a, m,
                     run->envelopes + (size_t)worker * run->detections_most, run->result);
 }
@@ -230,7 +238,7 @@ static void collect_found(struct run *run)
     for (size_t k = 0; k < result->n_categories; k++) {
         result->found_start[k] = n;
         for (size_t i = run->detection_start[k]; i < run->detection_start[k + 1]; i++) {
-            const struct coco_match *match = run->ranked[i].match;
+            const struct coco_match *match = &run->ranked_matches[i];
             if (match->matched[0] & ~match->ignored[0] & 1)
                 result->found_scores[n++] = run->ranked[i].score;
         }

@@ -67,7 +67,6 @@ static void join(struct json_cursor *c, struct det_rle *piece, struct det_rle *o
 static void read_polygons(struct json_cursor *c, int h, int w, struct coco_points *points,
                           struct det_rle *out)
 {
-    int boxes = 0;
     size_t i = 0;
     cursor_list(c);
     for (; cursor_next(c, i); i++) {
@@ -75,15 +74,12 @@ static void read_polygons(struct json_cursor *c, int h, int w, struct coco_point
         read_points(c, points);
         if (c->code)
             return;
-        boxes = i == 0 ? points->n == 4 : boxes;
-        if (points->n % 2 || points->n < 4 || (boxes && points->n != 4)) {
+        /* A line among polygons does no harm; four numbers alone would be a box. */
+        if (points->n % 2 || points->n < (i == 0 ? 6 : 4)) {
             cursor_fail(c, "a polygon of %zu numbers", points->n);
             return;
         }
-        if (boxes)
-            coco_box_mask(c, points->at, h, w, &piece);
-        else
-            fill_polygon(c, points->at, points->n / 2, h, w, &piece);
+        fill_polygon(c, points->at, points->n / 2, h, w, &piece);
         join(c, &piece, out);
     }
     if (i == 0)

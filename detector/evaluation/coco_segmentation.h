@@ -11,10 +11,9 @@ struct coco_points {
     size_t n, room;
 };
 
-/* Read the value at the cursor: a list of polygons [x, y, x, y, ...] in pixels, joined; or, where
- * the first has four numbers, of boxes [x, y, width, height]; or an RLE {"size": [h, w], "counts":
- * [...] or "compressed"}. h, w: the image's size, which an RLE brings itself. On failure, which is
- * the cursor's, *out is zeroed; else the caller releases it. */
+/* Read the value at the cursor: a list of polygons [x, y, x, y, ...] in pixels, joined, or an RLE
+ * {"size": [h, w], "counts": [...] or "compressed"}. h, w: the image's size, which an RLE brings
+ * itself. On failure, which is the cursor's, *out is zeroed; else the caller releases it. */
 void coco_read_segmentation(struct json_cursor *c, int h, int w, struct coco_points *points,
                             struct det_rle *out);
 

@@ -169,6 +169,27 @@ static int take_word(struct json_cursor *c, const char *word)
     return 1;
 }
 
+/* Moves behind a number; 0 where there is none. */
+static int take_number(struct json_cursor *c, struct digits *d)
+{
+    char *start = c->at;
+    c->at += *c->at == '-';
+    if (scan_number(c, d))
+        return 1;
+    c->at = start;
+    return cursor_fail(c, "expected a number, found %s", found(c));
+}
+
+/* NaN, Infinity, -Infinity; 0 where there is none of them. */
+static double take_special(struct json_cursor *c)
+{
+    if (*c->at == 'N' && take_word(c, "NaN"))
+        return (double)NAN;
+    if (*c->at == 'I' && take_word(c, "Infinity"))
+        return (double)INFINITY;
+    return *c->at == '-' && take_word(c, "-Infinity") ? -(double)INFINITY : 0;
+}
+
 /* A mantissa below 2^53 and a power of ten up to 22 are both exact in a double, so that one
  * division rounds rightly (Clinger, "How to Read Floating Point Numbers Accurately", PLDI 1990);
  * the rest is strtod's. */
@@ -178,21 +199,16 @@ double cursor_number(struct json_cursor *c)
         return 0;
     skip_space(c);
     char *start = c->at;
-    int negative = *c->at == '-';
-    c->at += negative;
     struct digits d;
-    if (take_word(c, "NaN"))
-        return (double)NAN;
-    if (take_word(c, "Infinity"))
-        return negative ? -(double)INFINITY : (double)INFINITY;
-    if (!scan_number(c, &d)) {
-        c->at = start;
-        return cursor_fail(c, "expected a number, found %s", found(c));
-    }
+    double special = take_special(c);
+    if (special != 0)
+        return special;
+    if (!take_number(c, &d))
+        return 0;
     if (!d.plain || d.count > 18 || d.mantissa >> 53 || d.fraction > 22)
         return strtod(start, NULL);
     double value = (double)d.mantissa / powers_of_ten[d.fraction];
-    return negative ? -value : value;
+    return *start == '-' ? -value : value;
 }
 
 int64_t cursor_integer(struct json_cursor *c)
@@ -301,50 +317,73 @@ int cursor_is(struct json_string string, const char *word)
 
 /* ---- whatever else ---- */
 
-/* As cursor_text, leaving the string as it is. */
+static void skip_number(struct json_cursor *c)
+{
+    struct digits d;
+    if (take_special(c) == 0)
+        take_number(c, &d);
+}
+
+/* Behind the next quote that no backslash escapes; the opening one has been taken. */
 static void skip_text(struct json_cursor *c)
 {
-    if (!take(c, '"'))
-        return;
-    for (; *c->at != '"'; c->at++) {
-        c->at += *c->at == '\\';
-        if ((unsigned char)*c->at < ' ') {
+    for (;;) {
+        char *quote = memchr(c->at, '"', (size_t)(c->end - c->at));
+        if (!quote) {
             cursor_fail(c, "a string without its closing quote");
             return;
         }
+        int backslashes = 0;
+        while (quote - backslashes > c->at && quote[-backslashes - 1] == '\\')
+            backslashes++;
+        c->at = quote + 1;
+        if (backslashes % 2 == 0)
+            return;
     }
-    c->at++;
 }
 
-static void skip_value(struct json_cursor *c, int depth)
+/* What skip_brackets stops at; the NUL is the text's end. */
+static const unsigned char stops[256] = {
+    ['\0'] = 1, ['"'] = 1, ['['] = 1, [']'] = 1, ['{'] = 1, ['}'] = 1};
+
+/* A list or object by its brackets alone. */
+static void skip_brackets(struct json_cursor *c)
 {
-    if (depth > DEPTH_MAX)
-        cursor_fail(c, "nested more than %d levels deep", DEPTH_MAX);
-    char kind = cursor_kind(c);
-    if (kind == '[') {
-        cursor_list(c);
-        for (size_t i = 0; cursor_next(c, i); i++)
-            skip_value(c, depth + 1);
-    } else if (kind == '{') {
-        cursor_object(c);
-        for (size_t i = 0; next_or_close(c, i, '}'); i++) {
+    char closing[DEPTH_MAX];
+    int depth = 0;
+    do {
+        while (!stops[(unsigned char)*c->at])
+            c->at++;
+        char bracket = *c->at;
+        if ((bracket == '[' || bracket == '{') && depth == DEPTH_MAX)
+            cursor_fail(c, "nested more than %d levels deep", DEPTH_MAX);
+        else if (bracket == '[' || bracket == '{')
+            closing[depth++] = bracket == '[' ? ']' : '}';
+        else if (bracket != '"' && bracket != closing[--depth])
+            cursor_fail(c, "expected %c, found %s", closing[depth], found(c));
+        if (c->code)
+            return;
+        c->at++;
+        if (bracket == '"')
             skip_text(c);
-            take(c, ':');
-            skip_value(c, depth + 1);
-        }
-    } else if (kind == '"') {
-        skip_text(c);
-    } else if (kind == '0') {
-        cursor_number(c);
-    } else if (!take_word(c, "true") && !take_word(c, "false") && !take_word(c, "null")) {
-        cursor_fail(c, "expected a value, found %s", found(c));
-    }
+    } while (depth > 0 && !c->code);
 }
 
 void cursor_skip(struct json_cursor *c)
 {
-    if (!c->code)
-        skip_value(c, 0);
+    if (c->code)
+        return;
+    char kind = cursor_kind(c);
+    if (kind == '[' || kind == '{') {
+        skip_brackets(c);
+    } else if (kind == '"') {
+        c->at++;
+        skip_text(c);
+    } else if (kind == '0') {
+        skip_number(c);
+    } else if (!take_word(c, "true") && !take_word(c, "false") && !take_word(c, "null")) {
+        cursor_fail(c, "expected a value, found %s", found(c));
+    }
 }
 
 void cursor_end(struct json_cursor *c)

@@ -55,7 +55,8 @@ double cursor_number(struct json_cursor *c);
 /* A whole number (1 or 1.0) that an int64 holds. */
 int64_t cursor_integer(struct json_cursor *c);
 struct json_string cursor_text(struct json_cursor *c);
-/* Any value, checked for its syntax; at most 200 levels deep. */
+/* Any value, at most 200 levels deep. Of lists and objects only the brackets and quotes are
+ * checked, so that skipping is cheap. */
 void cursor_skip(struct json_cursor *c);
 /* Only white space may follow. */
 void cursor_end(struct json_cursor *c);

@@ -96,25 +96,28 @@ int64_t det_rle_area(const struct det_rle *rle)
 
 void det_rle_box(const struct det_rle *rle, double box[4])
 {
-    int64_t at = 0, h = rle->h;
-    int64_t x1 = rle->w, y1 = h, x2 = -1, y2 = -1;
+    const uint32_t h = (uint32_t)rle->h;
+    uint32_t at = 0, x1 = (uint32_t)rle->w, y1 = h, x2 = 0, y2 = 0;
     for (size_t i = 0; i < rle->n; at += rle->counts[i++]) {
         if (i % 2 == 0 || rle->counts[i] == 0)
             continue;
-        int64_t last = at + rle->counts[i] - 1;
-        int64_t left = at / h, right = last / h;
-        int wraps = left < right; /* then it touches the lowest row of one column, the top of the next */
-        int64_t top = wraps ? 0 : at % h, bottom = wraps ? h - 1 : last % h;
+        uint32_t left = at / h, top = at % h, right = left;
+        uint32_t bottom = top + rle->counts[i] - 1;
+        if (bottom >= h) { /* on from the bottom of one column to the top of the next */
+            right = left + bottom / h;
+            top = 0;
+            bottom = h - 1;
+        }
         x1 = left < x1 ? left : x1;
         x2 = right > x2 ? right : x2;
         y1 = top < y1 ? top : y1;
         y2 = bottom > y2 ? bottom : y2;
     }
-    int empty = x2 < 0;
-    box[0] = empty ? 0 : (double)x1;
-    box[1] = empty ? 0 : (double)y1;
-    box[2] = empty ? 0 : (double)(x2 - x1 + 1);
-    box[3] = empty ? 0 : (double)(y2 - y1 + 1);
+    int empty = y1 == h;
+    box[0] = empty ? 0 : x1;
+    box[1] = empty ? 0 : y1;
+    box[2] = empty ? 0 : x2 - x1 + 1;
+    box[3] = empty ? 0 : y2 - y1 + 1;
 }
 
 static enum det_code merge_two(const struct det_rle *a, const struct det_rle *b, int intersect,
@@ -143,8 +146,8 @@ enum det_code det_rle_merge(const struct det_rle *rles, size_t n, int intersect,
             return det_fail(err, DET_INVALID, "masks of %d x %d and %d x %d cannot be merged",
                             rles[0].h, rles[0].w, rles[i].h, rles[i].w);
     struct det_rle sum;
-    enum det_code code = det_rle_from_counts(rles[0].counts, rles[0].n, rles[0].h, rles[0].w, &sum,
-                                             err);
+    enum det_code code =
+        det_rle_from_counts(rles[0].counts, rles[0].n, rles[0].h, rles[0].w, &sum, err);
     for (size_t i = 1; i < n && !code; i++) {
         struct det_rle next;
         code = merge_two(&sum, &rles[i], intersect, &next, err);
@@ -155,16 +158,36 @@ enum det_code det_rle_merge(const struct det_rle *rles, size_t n, int intersect,
     return code;
 }
 
+/* A run of ones, as pixel indices [start, end); the last ones of a mask are followed by an empty
+ * one behind everything. */
+struct ones {
+    const struct det_rle *rle;
+    size_t next; /* run of zeros behind it */
+    uint32_t start, end;
+};
+
+static inline void ones_advance(struct ones *o)
+{
+    int any = o->next + 1 < o->rle->n;
+    o->start = any ? o->end + o->rle->counts[o->next] : UINT32_MAX;
+    o->end = any ? o->start + o->rle->counts[o->next + 1] : UINT32_MAX;
+    o->next += 2;
+}
+
 int64_t det_rle_intersection(const struct det_rle *a, const struct det_rle *b)
 {
     int64_t common = 0;
-    struct cursor p = cursor_at_start(a), q = cursor_at_start(b);
-    while (p.left) {
-        uint32_t length = shorter(&p, &q);
-        if (p.value && q.value)
-            common += length;
-        cursor_advance(&p, length);
-        cursor_advance(&q, length);
+    struct ones p = {.rle = a}, q = {.rle = b};
+    ones_advance(&p);
+    ones_advance(&q);
+    while (p.start != UINT32_MAX && q.start != UINT32_MAX) {
+        uint32_t start = p.start > q.start ? p.start : q.start;
+        uint32_t end = p.end < q.end ? p.end : q.end;
+        common += end > start ? end - start : 0;
+        if (p.end < q.end)
+            ones_advance(&p);
+        else
+            ones_advance(&q);
     }
     return common;
 }

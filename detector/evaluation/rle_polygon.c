@@ -1,5 +1,6 @@
 /* Polygons to masks. The outline is drawn on a grid five times finer than the pixels; a pixel
- * column's ones start and end where the outline crosses the middle of that column. Which pixel a
+ * column's ones start and end where the outline crosses the middle of that column: only these
+ * points of it are computed. Which pixel a
  * border falls into is a matter of the rounding below, which is that of pycocotools' maskApi, so
  * that areas and IoUs agree with it to the pixel. */
 #include "detector/evaluation/rle_runs.h"
@@ -13,45 +14,68 @@
 
 struct outline {
     int h, w;
-    int started;
-    int u, v;                 /* last grid point */
     struct rle_runs crossing; /* column-major pixel index of every crossing, in drawing order */
 };
 
-/* The next grid point of the outline. Where it enters another grid column, and the column left of
- * that border is the middle of a pixel column inside the image, the crossing is noted. */
-static void outline_point(struct outline *o, int u, int v)
+/* An edge on the grid: point t, for t = 0 .. steps, is one further along the longer side. It is
+ * drawn from that side's lower end whichever way the outline runs. */
+struct edge {
+    int x, y, steps;
+    int flat;     /* longer in x than in y, or as long */
+    double slope; /* of the shorter side, for one step */
+};
+
+/* The casts round towards 0, also below 0, as the reference's do. */
+static int edge_u(const struct edge *e, int t)
 {
-    int column = u < o->u ? u : u - 1;
-    if (o->started && u != o->u && column >= MIDDLE && column % FINE == MIDDLE &&
-        column / FINE < o->w) {
-        int upper = v < o->v ? v : o->v;
-        int row = upper <= MIDDLE ? 0 : (upper - MIDDLE + FINE - 1) / FINE; /* rounded up */
-        row = row > o->h ? o->h : row;
-        rle_runs_push(&o->crossing, (uint32_t)(column / FINE * o->h + row));
-    }
-    o->started = 1;
-    o->u = u;
-    o->v = v;
+    return e->flat ? e->x + t : (int)(e->x + e->slope * t + 0.5);
 }
 
-/* All grid points from (xs, ys) to (xe, ye), both included. They are computed from the lower end
- * of the longer side, so that an edge has the same points in both directions. The casts round
- * towards 0, also below 0, as the reference's do. */
-static void outline_edge(struct outline *o, int xs, int ys, int xe, int ye)
+static int edge_v(const struct edge *e, int t)
 {
-    int dx = abs(xe - xs), dy = abs(ye - ys);
-    int flat = dx >= dy, steps = flat ? dx : dy;
+    return e->flat ? (int)(e->y + e->slope * t + 0.5) : e->y + t;
+}
+
+static struct edge edge_between(int xs, int ys, int xe, int ye)
+{
+    int dx = abs(xe - xs), dy = abs(ye - ys), flat = dx >= dy;
     int flip = flat ? xs > xe : ys > ye;
-    int x0 = flip ? xe : xs, y0 = flip ? ye : ys;
-    int rise = flat ? ye - ys : xe - xs;
-    double slope = steps ? (double)(flip ? -rise : rise) / steps : 0;
-    for (int d = 0; d <= steps; d++) {
-        int t = flip ? steps - d : d;
-        if (flat)
-            outline_point(o, x0 + t, (int)(y0 + slope * t + 0.5));
-        else
-            outline_point(o, (int)(x0 + slope * t + 0.5), y0 + t);
+    int rise = flat ? ye - ys : xe - xs, steps = flat ? dx : dy;
+    return (struct edge){
+        .x = flip ? xe : xs,
+        .y = flip ? ye : ys,
+        .steps = steps,
+        .flat = flat,
+        .slope = steps ? (double)(flip ? -rise : rise) / steps : 0,
+    };
+}
+
+/* The first point that lies beyond the border between grid columns `column` and column + 1, as seen
+ * from the edge's start. Rounding may put it beside where the line crosses, so it is looked for. */
+static int first_beyond(const struct edge *e, int column)
+{
+    int rising = edge_u(e, 0) <= column;
+    int t = e->flat ? column + 1 - e->x : (int)((column + 0.5 - e->x) / e->slope);
+    t = t < 1 ? 1 : t > e->steps ? e->steps : t;
+    while (t > 1 && (edge_u(e, t - 1) <= column) != rising)
+        t--;
+    while (t < e->steps && (edge_u(e, t) <= column) == rising)
+        t++;
+    return t;
+}
+
+/* Note where the edge crosses the middle of a pixel column of the image. */
+static void outline_edge(struct outline *o, const struct edge *e)
+{
+    int from = edge_u(e, 0), to = edge_u(e, e->steps);
+    int low = from < to ? from : to, high = from < to ? to : from;
+    int x = low <= MIDDLE ? 0 : (low - MIDDLE + FINE - 1) / FINE; /* rounded up */
+    for (; x < o->w && x * FINE + MIDDLE < high; x++) {
+        int t = first_beyond(e, x * FINE + MIDDLE);
+        int before = edge_v(e, t - 1), after = edge_v(e, t);
+        int upper = before < after ? before : after;
+        int row = upper <= MIDDLE ? 0 : (upper - MIDDLE + FINE - 1) / FINE;
+        rle_runs_push(&o->crossing, (uint32_t)(x * o->h + (row > o->h ? o->h : row)));
     }
 }
 
@@ -98,7 +122,9 @@ enum det_code det_rle_from_polygon(const double *xy, size_t points, int h, int w
     struct outline o = {.h = h, .w = w};
     for (size_t i = 0; i < points; i++) {
         const double *from = xy + 2 * i, *to = xy + 2 * ((i + 1) % points);
-        outline_edge(&o, on_grid(from[0]), on_grid(from[1]), on_grid(to[0]), on_grid(to[1]));
+        struct edge e =
+            edge_between(on_grid(from[0]), on_grid(from[1]), on_grid(to[0]), on_grid(to[1]));
+        outline_edge(&o, &e);
     }
     return fill(&o, out, err);
 }

@@ -2,17 +2,22 @@
 
 #include <stdlib.h>
 
+void rle_runs_reserve(struct rle_runs *runs, size_t n)
+{
+    if (runs->failed || n <= runs->room)
+        return;
+    uint32_t *grown = realloc(runs->counts, n * sizeof *grown);
+    runs->failed = !grown;
+    if (grown) {
+        runs->counts = grown;
+        runs->room = n;
+    }
+}
+
 void rle_runs_push(struct rle_runs *runs, uint32_t count)
 {
-    if (runs->n == runs->room && !runs->failed) {
-        size_t room = runs->room ? 2 * runs->room : 32;
-        uint32_t *grown = realloc(runs->counts, room * sizeof *grown);
-        if (grown) {
-            runs->counts = grown;
-            runs->room = room;
-        }
-        runs->failed = !grown;
-    }
+    if (runs->n == runs->room)
+        rle_runs_reserve(runs, runs->room ? 2 * runs->room : 32);
     if (!runs->failed)
         runs->counts[runs->n++] = count;
 }
@@ -34,8 +39,10 @@ void rle_runs_extend(struct rle_runs *runs, int value, uint32_t length)
 enum det_code rle_check_size(int h, int w, struct det_error *err)
 {
     if (h < 1 || w < 1 || (int64_t)h * w > INT32_MAX)
-        return det_fail(err, DET_INVALID, "mask of %d x %d pixels: sides must be 1 or more and "
-                        "their product below 2^31", h, w);
+        return det_fail(err, DET_INVALID,
+                        "mask of %d x %d pixels: sides must be 1 or more and "
+                        "their product below 2^31",
+                        h, w);
     return DET_OK;
 }
 

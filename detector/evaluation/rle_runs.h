@@ -10,6 +10,9 @@ struct rle_runs {
     int failed; /* out of memory; sticky, so that only the end need check */
 };
 
+/* Make room for n runs in all, where that is known beforehand. */
+void rle_runs_reserve(struct rle_runs *runs, size_t n);
+
 /* Append one run. */
 void rle_runs_push(struct rle_runs *runs, uint32_t count);
 

@@ -30,11 +30,21 @@ static int read_number(const char *string, size_t length, size_t *at, int64_t *o
     return 0;
 }
 
+/* Numbers in a valid string: the groups that are the last of theirs. */
+static size_t count_numbers(const char *string, size_t length)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < length; i++)
+        n += !((string[i] - FIRST_CHARACTER) & GROUP_MORE);
+    return n;
+}
+
 enum det_code det_rle_from_string(const char *string, size_t length, int h, int w,
                                   struct det_rle *out, struct det_error *err)
 {
     *out = (struct det_rle){0};
     struct rle_runs runs = {0};
+    rle_runs_reserve(&runs, count_numbers(string, length));
     for (size_t at = 0; at < length && !runs.failed;) {
         size_t start = at;
         int64_t count = 0;

@@ -18,8 +18,8 @@ static struct det_coco_eval *boxes_of(const int64_t *categories, size_t k, const
 
 static struct det_coco_row row_at(int64_t image, int64_t category, double x, double side)
 {
-    return (struct det_coco_row){.image_id = image, .category_id = category,
-                                 .box = {x, 0, side, side}, .area = NAN};
+    return (struct det_coco_row){
+        .image_id = image, .category_id = category, .box = {x, 0, side, side}, .area = NAN};
 }
 
 static void add_truth(struct det_coco_eval *eval, struct det_coco_row row)

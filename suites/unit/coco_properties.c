@@ -35,11 +35,19 @@ static void make_scene(uint32_t seed, struct scene *s)
     s->n_truth = s->n_detections = 0;
     for (int i = 0; i < IMAGES; i++) {
         for (int j = 0; j < OBJECTS && i % 3; j++)
-            s->truth[s->n_truth++] = (struct scene_row){.image = i, .category = draw(CATEGORIES),
-                .x = draw(60), .y = draw(60), .w = 4 + draw(50), .h = 4 + draw(50)};
+            s->truth[s->n_truth++] = (struct scene_row){.image = i,
+                                                        .category = draw(CATEGORIES),
+                                                        .x = draw(60),
+                                                        .y = draw(60),
+                                                        .w = 4 + draw(50),
+                                                        .h = 4 + draw(50)};
         for (int j = 0; j < DETECTIONS; j++) {
-            struct scene_row row = {.image = i, .category = draw(CATEGORIES), .x = draw(60),
-                                    .y = draw(60), .w = 4 + draw(50), .h = 4 + draw(50)};
+            struct scene_row row = {.image = i,
+                                    .category = draw(CATEGORIES),
+                                    .x = draw(60),
+                                    .y = draw(60),
+                                    .w = 4 + draw(50),
+                                    .h = 4 + draw(50)};
             if (i % 3 && j < 6) {
                 row = s->truth[s->n_truth - 1 - draw(OBJECTS)];
                 row.x += draw(5);
@@ -88,7 +96,9 @@ static void add(struct det_coco_eval *eval, enum det_iou_type type, const struct
     struct det_coco_row to = {.image_id = image_id(row->image, reversed),
                               .category_id = 3 + 5 * row->category,
                               .box = {row->x, row->y, row->w, row->h},
-                              .area = NAN, .score = row->score, .mask = &mask};
+                              .area = NAN,
+                              .score = row->score,
+                              .mask = &mask};
     if (type == DET_IOU_SEGM)
         mask = box_mask(row);
     enum det_code code = detection ? det_coco_eval_add_detection(eval, &to, &err)
@@ -128,8 +138,8 @@ static int same_bits(const struct det_coco_result *a, const struct det_coco_resu
 static void expect_same(struct det_coco_result *a, struct det_coco_result *b, const char *what,
                         uint32_t seed)
 {
-    cr_expect(same_bits(a, b), "%s, seed %u: AP %.17g and %.17g", what, seed,
-              a->stats[DET_COCO_AP], b->stats[DET_COCO_AP]);
+    cr_expect(same_bits(a, b), "%s, seed %u: AP %.17g and %.17g", what, seed, a->stats[DET_COCO_AP],
+              b->stats[DET_COCO_AP]);
     det_coco_result_destroy(a);
     det_coco_result_destroy(b);
 }

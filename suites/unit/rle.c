@@ -161,9 +161,14 @@ static const struct polygon_case {
     {"repeated vertex", 7, 7, 6, {1, 1, 1, 1, 5, 1, 5, 6, 5, 6, 1, 6}, "85200000=", 20},
     {"negative", 9, 8, 4, {-2.3, -1.7, 5.4, 0.6, 3.2, 7.7, -0.4, 4.1}, "0541O1O00Lo0", 28},
     {"line", 6, 6, 2, {1, 1, 4, 4}, "T1", 0},
-    {"star", 20, 20, 10, {10, 0.4, 12.2, 7, 19.5, 7, 13.6, 11.4, 15.9, 18.4, 10, 14.2, 4.1, 18.4,
-                          6.4, 11.4, 0.5, 7, 7.8, 7},
-     "k01c0001O1EN23JO770OO1N2103N1OO1OJIO70MN219O10=", 112},
+    {"star",
+     20,
+     20,
+     10,
+     {10, 0.4,  12.2, 7,    19.5, 7,    13.6, 11.4, 15.9, 18.4,
+      10, 14.2, 4.1,  18.4, 6.4,  11.4, 0.5,  7,    7.8,  7},
+     "k01c0001O1EN23JO770OO1N2103N1OO1OJIO70MN219O10=",
+     112},
 };
 
 Test(rle, polygons_as_pycocotools)
@@ -172,8 +177,7 @@ Test(rle, polygons_as_pycocotools)
         const struct polygon_case *c = &polygons[i];
         struct det_rle rle;
         struct det_error err = {0};
-        enum det_code code =
-            det_rle_from_polygon(c->xy, (size_t)c->points, c->h, c->w, &rle, &err);
+        enum det_code code = det_rle_from_polygon(c->xy, (size_t)c->points, c->h, c->w, &rle, &err);
         cr_assert_eq(code, DET_OK, "%s: %s", c->name, err.message);
         char *string = NULL;
         cr_assert_eq(det_rle_to_string(&rle, &string, NULL), DET_OK);
@@ -186,7 +190,8 @@ Test(rle, polygons_as_pycocotools)
 
 Test(rle, polygons_refused)
 {
-    const double bad[][6] = {{0, 0, NAN, 1, 2, 2}, {0, 0, 1, INFINITY, 2, 2}, {0, 0, 1, 1, -1e9, 2}};
+    const double bad[][6] = {
+        {0, 0, NAN, 1, 2, 2}, {0, 0, 1, INFINITY, 2, 2}, {0, 0, 1, 1, -1e9, 2}};
     for (size_t i = 0; i < 3; i++) {
         struct det_rle rle;
         struct det_error err = {0};
@@ -198,17 +203,17 @@ Test(rle, polygons_refused)
 
 /* Each is no mask of 3 x 4 pixels. */
 static const char *const bad_strings[] = {
-    "",       /* no runs for 12 pixels */
-    "\x01",   /* a character below '0' */
-    "p",      /* a character above 'o' */
+    "",         /* no runs for 12 pixels */
+    "\x01",     /* a character below '0' */
+    "p",        /* a character above 'o' */
     "oooooooo", /* a number without end */
-    "T",      /* cut inside a number */
-    "O",      /* -1 */
-    "43",     /* covers 7 */
-    "0<1",    /* covers 13 */
-    "111O",   /* fourth: 1 - 1 = 0, covers 3 */
-    "111L",   /* fourth: 1 - 4 < 0 */
-    "oooooo0", /* far beyond 2^31, or negative */
+    "T",        /* cut inside a number */
+    "O",        /* -1 */
+    "43",       /* covers 7 */
+    "0<1",      /* covers 13 */
+    "111O",     /* fourth: 1 - 1 = 0, covers 3 */
+    "111L",     /* fourth: 1 - 4 < 0 */
+    "oooooo0",  /* far beyond 2^31, or negative */
 };
 
 Test(rle, strings_refused)
