@@ -26,7 +26,10 @@ static const struct {
 } captions[] = {
     {"losses", "Total and the five losses. A falling loss alone says little: calling everything "
                "background is cheap when the foreground is rare."},
-    {"map", "COCO mean average precision on the validation images; 0 is an empty detector."},
+    {"map",
+     "COCO mean average precision on the validation images. It ranks detections whatever their "
+     "scores are: where all of them fell below the score that counts, it may still be good, "
+     "so no verdict rests on it."},
     {"detections", "Detections on the validation images. A collapse is a line that stays on 0 at "
                    "the score that counts while low thresholds still show hundreds."},
     {"fg_bg_ratio", "How much of what the network sees it calls foreground; 0 is nothing."},

@@ -1,6 +1,7 @@
-# COCO mean average precision, boxes and masks.
+# COCO mean average precision, boxes and masks. It ranks detections, whatever their scores are: a
+# collapse below a threshold does not show here.
 set multiplot layout 1,2 title "Validation mAP: " . TITLE font ",15"
-set yrange [0:1]
+set yrange [0:1.02]
 do for [panel = 0:1] {
     set title (panel ? "masks" : "boxes")
     set ylabel "average precision (AP: IoU .50 to .95)"
