@@ -8,116 +8,133 @@
  * With g a 3 x 3 kernel, d a 6 x 6 patch, y the 4 x 4 outputs (.: element by element):
  *     y = A^T [(G g G^T) . (B^T d B)] A        dg = G^T [(B^T d B) . (A dy A^T)] G
  *
- * Each function is one matrix applied along one side, for DET_WINOGRAD_LANES channels at once:
- * element k of a vector is at [k * stride], its channels in a row. */
+ * A function for each matrix applies it to a vector whose elements are DET_WINOGRAD_LANES channels,
+ * and det_winograd_both_sides applies one of them to the columns and rows of a square. */
 #ifndef DET_BODIES_WINOGRAD_H
 #define DET_BODIES_WINOGRAD_H
 
 #include "detector/bodies/host_device.h"
 
-#define DET_WINOGRAD_LANES 16
+#include <stddef.h>
+
 #define DET_WINOGRAD_OUT 4   /* outputs a side */
 #define DET_WINOGRAD_PATCH 6 /* inputs a side */
 #define DET_WINOGRAD_POINTS 36
 
-#define DET_WINOGRAD_P 0.75f /* the points p and q */
+#define DET_WINOGRAD_P 0.75f /* the points p and q, and their squares */
 #define DET_WINOGRAD_Q 1.5f
 #define DET_WINOGRAD_PP (DET_WINOGRAD_P * DET_WINOGRAD_P)
 #define DET_WINOGRAD_QQ (DET_WINOGRAD_Q * DET_WINOGRAD_Q)
 
+/* The compilers' own vectors: loops over strides that they do not know would stay scalar. */
+#define DET_WINOGRAD_LANES 4
+#define DET_WINOGRAD_CHANNELS 16 /* handled at once: a cache line */
+typedef float det_winograd_lanes
+    __attribute__((vector_size(4 * DET_WINOGRAD_LANES), aligned(4), may_alias));
+
 /* B^T: 6 to 6. Row i is the polynomial with roots at all finite points but the i-th. */
-DET_BODY void det_winograd_input(const float *restrict d, int stride, float *restrict t,
-                                 int t_stride)
+DET_BODY void det_winograd_input(const det_winograd_lanes *d, det_winograd_lanes *t)
 {
-    for (int c = 0; c < DET_WINOGRAD_LANES; c++) {
-        float d0 = d[c], d1 = d[stride + c], d2 = d[2 * stride + c];
-        float d3 = d[3 * stride + c], d4 = d[4 * stride + c], d5 = d[5 * stride + c];
-        float even_p = d4 - DET_WINOGRAD_QQ * d2;
-        float odd_p = DET_WINOGRAD_P * (d3 - DET_WINOGRAD_QQ * d1);
-        float even_q = d4 - DET_WINOGRAD_PP * d2;
-        float odd_q = DET_WINOGRAD_Q * (d3 - DET_WINOGRAD_PP * d1);
-        t[c] = even_p - DET_WINOGRAD_PP * (d2 - DET_WINOGRAD_QQ * d0);
-        t[t_stride + c] = even_p + odd_p;
-        t[2 * t_stride + c] = even_p - odd_p;
-        t[3 * t_stride + c] = even_q + odd_q;
-        t[4 * t_stride + c] = even_q - odd_q;
-        t[5 * t_stride + c] = d5 - DET_WINOGRAD_QQ * d3 - DET_WINOGRAD_PP * (d3 - DET_WINOGRAD_QQ * d1);
-    }
+    det_winograd_lanes even_p = d[4] - DET_WINOGRAD_QQ * d[2];
+    det_winograd_lanes odd_p = DET_WINOGRAD_P * (d[3] - DET_WINOGRAD_QQ * d[1]);
+    det_winograd_lanes even_q = d[4] - DET_WINOGRAD_PP * d[2];
+    det_winograd_lanes odd_q = DET_WINOGRAD_Q * (d[3] - DET_WINOGRAD_PP * d[1]);
+    t[0] = even_p - DET_WINOGRAD_PP * (d[2] - DET_WINOGRAD_QQ * d[0]);
+    t[1] = even_p + odd_p;
+    t[2] = even_p - odd_p;
+    t[3] = even_q + odd_q;
+    t[4] = even_q - odd_q;
+    t[5] = d[5] - DET_WINOGRAD_QQ * d[3] - DET_WINOGRAD_PP * (d[3] - DET_WINOGRAD_QQ * d[1]);
 }
 
 /* A^T: 6 to 4. */
-DET_BODY void det_winograd_output(const float *restrict m, int stride, float *restrict y,
-                                  int y_stride)
+DET_BODY void det_winograd_output(const det_winograd_lanes *m, det_winograd_lanes *y)
 {
-    for (int c = 0; c < DET_WINOGRAD_LANES; c++) {
-        float sum_p = m[stride + c] + m[2 * stride + c];
-        float difference_p = DET_WINOGRAD_P * (m[stride + c] - m[2 * stride + c]);
-        float sum_q = m[3 * stride + c] + m[4 * stride + c];
-        float difference_q = DET_WINOGRAD_Q * (m[3 * stride + c] - m[4 * stride + c]);
-        y[c] = m[c] + sum_p + sum_q;
-        y[y_stride + c] = difference_p + difference_q;
-        y[2 * y_stride + c] = DET_WINOGRAD_PP * sum_p + DET_WINOGRAD_QQ * sum_q;
-        y[3 * y_stride + c] = DET_WINOGRAD_PP * difference_p + DET_WINOGRAD_QQ * difference_q +
-                              m[5 * stride + c];
-    }
+    det_winograd_lanes sum_p = m[1] + m[2];
+    det_winograd_lanes difference_p = DET_WINOGRAD_P * (m[1] - m[2]);
+    det_winograd_lanes sum_q = m[3] + m[4];
+    det_winograd_lanes difference_q = DET_WINOGRAD_Q * (m[3] - m[4]);
+    y[0] = m[0] + sum_p + sum_q;
+    y[1] = difference_p + difference_q;
+    y[2] = DET_WINOGRAD_PP * sum_p + DET_WINOGRAD_QQ * sum_q;
+    y[3] = DET_WINOGRAD_PP * difference_p + DET_WINOGRAD_QQ * difference_q + m[5];
 }
 
-/* A: 4 to 6, the transpose of the output's. */
-DET_BODY void det_winograd_output_gradient(const float *restrict dy, int stride,
-                                           float *restrict t, int t_stride)
+/* A: 4 to 6. */
+DET_BODY void det_winograd_output_gradient(const det_winograd_lanes *dy, det_winograd_lanes *t)
 {
-    for (int c = 0; c < DET_WINOGRAD_LANES; c++) {
-        float y0 = dy[c], y1 = dy[stride + c], y2 = dy[2 * stride + c], y3 = dy[3 * stride + c];
-        float even_p = y0 + DET_WINOGRAD_PP * y2;
-        float odd_p = DET_WINOGRAD_P * (y1 + DET_WINOGRAD_PP * y3);
-        float even_q = y0 + DET_WINOGRAD_QQ * y2;
-        float odd_q = DET_WINOGRAD_Q * (y1 + DET_WINOGRAD_QQ * y3);
-        t[c] = y0;
-        t[t_stride + c] = even_p + odd_p;
-        t[2 * t_stride + c] = even_p - odd_p;
-        t[3 * t_stride + c] = even_q + odd_q;
-        t[4 * t_stride + c] = even_q - odd_q;
-        t[5 * t_stride + c] = y3;
-    }
+    det_winograd_lanes even_p = dy[0] + DET_WINOGRAD_PP * dy[2];
+    det_winograd_lanes odd_p = DET_WINOGRAD_P * (dy[1] + DET_WINOGRAD_PP * dy[3]);
+    det_winograd_lanes even_q = dy[0] + DET_WINOGRAD_QQ * dy[2];
+    det_winograd_lanes odd_q = DET_WINOGRAD_Q * (dy[1] + DET_WINOGRAD_QQ * dy[3]);
+    t[0] = dy[0];
+    t[1] = even_p + odd_p;
+    t[2] = even_p - odd_p;
+    t[3] = even_q + odd_q;
+    t[4] = even_q - odd_q;
+    t[5] = dy[3];
 }
 
-/* Products of the differences from each point to the others. */
+/* 1 over the product of the differences from a point to the others. */
 #define DET_WINOGRAD_AT_0 (1.0f / (DET_WINOGRAD_PP * DET_WINOGRAD_QQ))
 #define DET_WINOGRAD_AT_P (0.5f / (DET_WINOGRAD_PP * (DET_WINOGRAD_PP - DET_WINOGRAD_QQ)))
 #define DET_WINOGRAD_AT_Q (0.5f / (DET_WINOGRAD_QQ * (DET_WINOGRAD_QQ - DET_WINOGRAD_PP)))
 
 /* G: 3 to 6. */
-DET_BODY void det_winograd_kernel(const float *restrict g, int stride, float *restrict u,
-                                  int u_stride)
+DET_BODY void det_winograd_kernel(const det_winograd_lanes *g, det_winograd_lanes *u)
 {
-    for (int c = 0; c < DET_WINOGRAD_LANES; c++) {
-        float g0 = g[c], g1 = g[stride + c], g2 = g[2 * stride + c];
-        float even_p = DET_WINOGRAD_AT_P * (g0 + DET_WINOGRAD_PP * g2);
-        float odd_p = DET_WINOGRAD_AT_P * (DET_WINOGRAD_P * g1);
-        float even_q = DET_WINOGRAD_AT_Q * (g0 + DET_WINOGRAD_QQ * g2);
-        float odd_q = DET_WINOGRAD_AT_Q * (DET_WINOGRAD_Q * g1);
-        u[c] = DET_WINOGRAD_AT_0 * g0;
-        u[u_stride + c] = even_p + odd_p;
-        u[2 * u_stride + c] = even_p - odd_p;
-        u[3 * u_stride + c] = even_q + odd_q;
-        u[4 * u_stride + c] = even_q - odd_q;
-        u[5 * u_stride + c] = g2;
-    }
+    det_winograd_lanes even_p = DET_WINOGRAD_AT_P * (g[0] + DET_WINOGRAD_PP * g[2]);
+    det_winograd_lanes odd_p = DET_WINOGRAD_AT_P * (DET_WINOGRAD_P * g[1]);
+    det_winograd_lanes even_q = DET_WINOGRAD_AT_Q * (g[0] + DET_WINOGRAD_QQ * g[2]);
+    det_winograd_lanes odd_q = DET_WINOGRAD_AT_Q * (DET_WINOGRAD_Q * g[1]);
+    u[0] = DET_WINOGRAD_AT_0 * g[0];
+    u[1] = even_p + odd_p;
+    u[2] = even_p - odd_p;
+    u[3] = even_q + odd_q;
+    u[4] = even_q - odd_q;
+    u[5] = g[2];
 }
 
 /* G^T: 6 to 3. */
-DET_BODY void det_winograd_kernel_gradient(const float *restrict u, int stride, float *restrict g,
-                                           int g_stride)
+DET_BODY void det_winograd_kernel_gradient(const det_winograd_lanes *u, det_winograd_lanes *g)
 {
-    for (int c = 0; c < DET_WINOGRAD_LANES; c++) {
-        float sum_p = DET_WINOGRAD_AT_P * (u[stride + c] + u[2 * stride + c]);
-        float difference_p = DET_WINOGRAD_AT_P * (u[stride + c] - u[2 * stride + c]);
-        float sum_q = DET_WINOGRAD_AT_Q * (u[3 * stride + c] + u[4 * stride + c]);
-        float difference_q = DET_WINOGRAD_AT_Q * (u[3 * stride + c] - u[4 * stride + c]);
-        g[c] = DET_WINOGRAD_AT_0 * u[c] + sum_p + sum_q;
-        g[g_stride + c] = DET_WINOGRAD_P * difference_p + DET_WINOGRAD_Q * difference_q;
-        g[2 * g_stride + c] = DET_WINOGRAD_PP * sum_p + DET_WINOGRAD_QQ * sum_q + u[5 * stride + c];
-    }
+    det_winograd_lanes sum_p = DET_WINOGRAD_AT_P * (u[1] + u[2]);
+    det_winograd_lanes difference_p = DET_WINOGRAD_AT_P * (u[1] - u[2]);
+    det_winograd_lanes sum_q = DET_WINOGRAD_AT_Q * (u[3] + u[4]);
+    det_winograd_lanes difference_q = DET_WINOGRAD_AT_Q * (u[3] - u[4]);
+    g[0] = DET_WINOGRAD_AT_0 * u[0] + sum_p + sum_q;
+    g[1] = DET_WINOGRAD_P * difference_p + DET_WINOGRAD_Q * difference_q;
+    g[2] = DET_WINOGRAD_PP * sum_p + DET_WINOGRAD_QQ * sum_q + u[5];
+}
+
+typedef void det_winograd_side(const det_winograd_lanes *from, det_winograd_lanes *to);
+
+/* to [out, out] = S from [in, in] S^T for S the matrix of `side`. Element (i, j) is
+ * DET_WINOGRAD_CHANNELS floats at from + i * row + j * column; likewise in `to`. Inlined, so that
+ * every side has a loop of its own. */
+__attribute__((always_inline)) DET_BODY void
+det_winograd_both_sides(det_winograd_side *side, int in, int out, const float *from, size_t row,
+                        size_t column, float *to, size_t to_row, size_t to_column)
+{
+    enum { GROUPS = DET_WINOGRAD_CHANNELS / DET_WINOGRAD_LANES };
+    det_winograd_lanes half[GROUPS][DET_WINOGRAD_PATCH][DET_WINOGRAD_PATCH];
+    det_winograd_lanes v[DET_WINOGRAD_PATCH], t[DET_WINOGRAD_PATCH];
+    for (int j = 0; j < in; j++)
+        for (int g = 0; g < GROUPS; g++) {
+            const float *at = from + (size_t)j * column + g * DET_WINOGRAD_LANES;
+            for (int i = 0; i < in; i++)
+                v[i] = *(const det_winograd_lanes *)(at + (size_t)i * row);
+            side(v, t);
+            for (int i = 0; i < out; i++)
+                half[g][i][j] = t[i];
+        }
+    for (int i = 0; i < out; i++)
+        for (int g = 0; g < GROUPS; g++) {
+            float *at = to + (size_t)i * to_row + g * DET_WINOGRAD_LANES;
+            side(half[g][i], t);
+            for (int j = 0; j < out; j++)
+                *(det_winograd_lanes *)(at + (size_t)j * to_column) = t[j];
+        }
 }
 
 #endif

@@ -1,12 +1,13 @@
 #include "detector/layers/channels_last.h"
 
-#include "detector/bodies/affine.h"
 #include "detector/layers/integers.h"
+#include "detector/layers/norm_planes.h"
+#include "detector/layers/transpose.h"
 
 #include <string.h>
 
-#define CHANNELS 8 /* moved at once: more planes at a power-of-two distance would fight for one cache
-                      set */
+#define CHANNELS 8 /* channels and columns of a row that are turned at once on the way back */
+#define COLUMNS 64
 
 struct job {
     struct det_channels_last shape;
@@ -32,14 +33,8 @@ static void to_row(void *arg, int item, int worker)
     int right = s->left + s->w;
     memset(to, 0, (size_t)(s->left * s->c) * sizeof *to);
     memset(to + right * s->c, 0, (size_t)((s->columns - right) * s->c) * sizeof *to);
-    to += s->left * s->c;
-    const float *from = job->from + (size_t)image * (size_t)s->of * plane + (size_t)(row * s->w);
-    for (int c0 = 0; c0 < s->c; c0 += CHANNELS, from += CHANNELS * plane) {
-        int channels = det_min_int(CHANNELS, s->c - c0);
-        for (int j = 0; j < s->w; j++)
-            for (int c = 0; c < channels; c++)
-                to[j * s->c + c0 + c] = from[(size_t)c * plane + (size_t)j];
-    }
+    det_transpose(s->c, s->w, job->from + (size_t)image * (size_t)s->of * plane + row * s->w, plane,
+                  to + s->left * s->c, (size_t)s->c);
 }
 
 void det_to_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,
@@ -47,6 +42,17 @@ void det_to_channels_last(const struct det_cpu *cpu, const struct det_channels_l
 {
     struct job job = {.shape = *shape, .from = x, .to = to};
     det_pool_run(cpu->pool, shape->n * shape->rows, to_row, &job);
+}
+
+/* Values of one channel, side by side, to their place. */
+static void store(const struct job *job, const float *from, int n, int c, float *to)
+{
+    float bias = job->bias ? job->bias[c] : 0.0f;
+    if (job->accumulate)
+        for (int j = 0; j < n; j++)
+            to[j] += from[j];
+    else
+        det_affine_plane(from, 1.0f, bias, job->relu, (size_t)n, to);
 }
 
 /* One row of the map. */
@@ -60,19 +66,17 @@ static void from_row(void *arg, int item, int worker)
     int row = item % s->h;
     const float *from = job->from + (size_t)((image * s->rows + row + s->top) * s->columns +
                                              s->left) * (size_t)s->c;
-    float *to = job->to + (size_t)image * (size_t)s->of * plane + (size_t)(row * s->w);
-    for (int c0 = 0; c0 < s->c; c0 += CHANNELS, to += CHANNELS * plane) {
-        int channels = det_min_int(CHANNELS, s->c - c0);
-        float bias[CHANNELS] = {0};
-        for (int c = 0; job->bias && c < channels; c++)
-            bias[c] = job->bias[c0 + c];
-        for (int j = 0; j < s->w; j++)
-            for (int c = 0; c < channels; c++) {
-                float *y = to + (size_t)c * plane + (size_t)j;
-                float value = from[j * s->c + c0 + c];
-                *y = job->accumulate ? *y + value : det_affine(value, 1.0f, bias[c], job->relu);
-            }
-    }
+    float *to = job->to + (size_t)image * (size_t)s->of * plane + row * s->w;
+    float turned[CHANNELS * COLUMNS];
+    for (int c0 = 0; c0 < s->c; c0 += CHANNELS)
+        for (int j0 = 0; j0 < s->w; j0 += COLUMNS) {
+            int channels = det_min_int(CHANNELS, s->c - c0);
+            int columns = det_min_int(COLUMNS, s->w - j0);
+            det_transpose(columns, channels, from + j0 * s->c + c0, (size_t)s->c, turned, COLUMNS);
+            for (int c = 0; c < channels; c++)
+                store(job, turned + c * COLUMNS, columns, c0 + c,
+                      to + (size_t)(c0 + c) * plane + j0);
+        }
 }
 
 void det_from_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,

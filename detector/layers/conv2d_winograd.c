@@ -4,15 +4,15 @@
 #include "detector/layers/winograd_kernels.h"
 #include "detector/layers/winograd_tiles.h"
 
-#define BLOCK 64                   /* tiles that one item takes: its points stay in a level 2 cache */
+#define BLOCK 32                   /* tiles that one item takes: its points stay in a level 2 cache */
 #define BUFFER_FLOATS (8 << 20)    /* images are taken in chunks of about this size */
-#define MIN_TILES 8                /* in a batch: fewer do not pay for transforming the kernels */
-#define KERNELS_PER_TILE 4096      /* nor do fewer than one for so many kernels */
+#define MIN_TILES 4                /* in a batch: fewer do not pay for transforming the kernels */
+#define KERNELS_PER_TILE 2048      /* nor do fewer than one for so many kernels */
 
 int det_conv2d_winograd_can(const struct det_conv2d *shape)
 {
     return shape->kernel == 3 && shape->stride == 1 && shape->pad <= 2 &&
-           shape->c_in % DET_WINOGRAD_LANES == 0 && shape->c_out % DET_WINOGRAD_LANES == 0;
+           shape->c_in % DET_WINOGRAD_CHANNELS == 0 && shape->c_out % DET_WINOGRAD_CHANNELS == 0;
 }
 
 int det_conv2d_winograd_suits(const struct det_conv2d *shape)

@@ -1,6 +1,7 @@
 #include "detector/layers/gather.h"
 
 #include "detector/backend/cpu.h"
+#include "detector/layers/transpose.h"
 
 #include <string.h>
 
@@ -58,9 +59,7 @@ static void rpn_gather_image(void *arg, int item, int worker)
     size_t plane = (size_t)job->plane;
     const float *head = job->from + (size_t)item * channels * plane;
     float *rows = job->to + (size_t)item * job->rows_stride;
-    for (size_t c = 0; c < channels; c++)
-        for (size_t p = 0; p < plane; p++)
-            rows[p * channels + c] = head[c * plane + p];
+    det_transpose(job->channels, job->plane, head, plane, rows, channels);
 }
 
 static void rpn_scatter_image(void *arg, int item, int worker)
@@ -71,9 +70,7 @@ static void rpn_scatter_image(void *arg, int item, int worker)
     size_t plane = (size_t)job->plane;
     const float *rows = job->from + (size_t)item * job->rows_stride;
     float *head = job->to + (size_t)item * channels * plane;
-    for (size_t c = 0; c < channels; c++)
-        for (size_t p = 0; p < plane; p++)
-            head[c * plane + p] = rows[p * channels + c];
+    det_transpose(job->plane, job->channels, rows, channels, head, plane);
 }
 
 /* (cell, anchor, j) order of the rows is (cell, channel) order: a transposition an image. */

@@ -21,6 +21,9 @@ static void copy_row(const float *from, int offset, int stride, int first, int e
         to[j] = 0.0f;
     if (stride == 1)
         memcpy(to + first, from + (first + offset), (size_t)(end - first) * sizeof *to);
+    else if (stride == 2) /* a constant stride: the compiler can use vectors */
+        for (int j = first; j < end; j++)
+            to[j] = from[j * 2 + offset];
     else
         for (int j = first; j < end; j++)
             to[j] = from[j * stride + offset];

@@ -13,11 +13,44 @@ struct forward_job {
     int32_t *argmax;
 };
 
-/* The part of a window that lies on the map: [*first, *end) along one side. */
-static void window(int out, int stride, int pad, int kernel, int size, int *first, int *end)
+/* Outputs [*first, *end) along one side whose window's tap `tap` falls on the map. */
+static void inside(int tap, int stride, int pad, int size, int out, int *first, int *end)
 {
-    *first = det_max_int(out * stride - pad, 0);
-    *end = det_min_int(out * stride - pad + kernel, size);
+    *first = tap >= pad ? 0 : det_ceil_div(pad - tap, stride);
+    *end = det_min_int(size + pad > tap ? (size + pad - tap - 1) / stride + 1 : 0, out);
+}
+
+/* One tap of a row of windows: `at` is its index for output 0. */
+static inline void take_larger(const float *x, int at, int stride, int first, int end, float *y,
+                               int32_t *argmax)
+{
+    for (int j = first; j < end; j++) {
+        float value = x[at + j * stride];
+        int larger = value > y[j] || isnan(value);
+        y[j] = larger ? value : y[j];
+        argmax[j] = larger ? at + j * stride : argmax[j];
+    }
+}
+
+static void forward_row(const struct det_pool2d *s, const float *x, int i, float *y,
+                        int32_t *argmax)
+{
+    int top = i * s->stride - s->pad;
+    for (int j = 0; j < s->w_out; j++) {
+        int left = det_max_int(j * s->stride - s->pad, 0);
+        y[j] = -INFINITY;
+        argmax[j] = det_max_int(top, 0) * s->w_in + left;
+    }
+    for (int h = det_max_int(top, 0); h < det_min_int(top + s->kernel, s->h_in); h++)
+        for (int tap = 0; tap < s->kernel; tap++) {
+            int first, end;
+            inside(tap, s->stride, s->pad, s->w_in, s->w_out, &first, &end);
+            int at = h * s->w_in + tap - s->pad;
+            if (s->stride == 2) /* a constant: the compiler can use vectors */
+                take_larger(x, at, 2, first, end, y, argmax);
+            else
+                take_larger(x, at, s->stride, first, end, y, argmax);
+        }
 }
 
 static void forward_plane(void *arg, int item, int worker)
@@ -27,23 +60,8 @@ static void forward_plane(void *arg, int item, int worker)
     const struct det_pool2d *s = &job->shape;
     const float *x = job->x + (size_t)item * (size_t)(s->h_in * s->w_in);
     size_t out = (size_t)item * (size_t)(s->h_out * s->w_out);
-    for (int i = 0; i < s->h_out; i++) {
-        int h0, h1;
-        window(i, s->stride, s->pad, s->kernel, s->h_in, &h0, &h1);
-        for (int j = 0; j < s->w_out; j++, out++) {
-            int w0, w1;
-            window(j, s->stride, s->pad, s->kernel, s->w_in, &w0, &w1);
-            int best = h0 * s->w_in + w0;
-            for (int h = h0; h < h1; h++)
-                for (int w = w0; w < w1; w++) {
-                    float value = x[h * s->w_in + w];
-                    if (value > x[best] || (isnan(value) && !isnan(x[best])))
-                        best = h * s->w_in + w;
-                }
-            job->y[out] = x[best];
-            job->argmax[out] = best;
-        }
-    }
+    for (int i = 0; i < s->h_out; i++, out += (size_t)s->w_out)
+        forward_row(s, x, i, job->y + out, job->argmax + out);
 }
 
 void det_max_pool2d_forward(struct det_device *dev, const struct det_pool2d *shape, const float *x,

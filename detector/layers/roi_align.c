@@ -1,6 +1,7 @@
 #include "detector/layers/roi_align.h"
 
 #include "detector/layers/roi_pass.h"
+#include "detector/layers/transpose.h"
 
 #include <string.h>
 
@@ -64,9 +65,8 @@ static void forward_roi(void *arg, int item, int worker)
         int channels = det_roi_part_channels(pass, part);
         forward_cells(&lists, det_roi_part_map(pass, part, l, pass->image[item]),
                       pass->shape.w[l], channels);
-        for (int c = 0; c < channels; c++)
-            for (int k = 0; k < cells; k++)
-                *y++ = lists.cells[k * channels + c];
+        det_transpose(cells, channels, lists.cells, (size_t)channels, y, (size_t)cells);
+        y += channels * cells;
     }
 }
 
@@ -140,9 +140,7 @@ static void backward_part(void *arg, int item, int worker)
         det_roi_lists_fill(&lists, pass, r);
         const float *dy = job->dy + ((size_t)r * (size_t)pass->shape.channels +
                                      (size_t)(pass->channel + part * DET_ROI_PART)) * (size_t)cells;
-        for (int c = 0; c < channels; c++)
-            for (int k = 0; k < cells; k++)
-                lists.cells[k * channels + c] = *dy++;
+        det_transpose(channels, cells, dy, (size_t)cells, lists.cells, (size_t)channels);
         backward_cells(&lists, pass->shape.w[l], channels, det_roi_part_map(pass, part, l, image));
     }
 }

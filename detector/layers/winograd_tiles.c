@@ -1,6 +1,6 @@
 #include "detector/layers/winograd_tiles.h"
 
-#define LANES DET_WINOGRAD_LANES
+#define CHANNELS DET_WINOGRAD_CHANNELS
 #define OUT DET_WINOGRAD_OUT
 #define PATCH DET_WINOGRAD_PATCH
 
@@ -34,55 +34,40 @@ void det_winograd_transform_inputs(const struct det_channels_last *buffer,
                                    const struct det_winograd_tiles *grid, const float *from,
                                    int first, int tiles, float *points, size_t stride)
 {
-    float half[PATCH * PATCH * LANES];
-    int c = buffer->c;
-    int row = buffer->columns * c;
-    for (int t = 0; t < tiles; t++)
-        for (int c0 = 0; c0 < c; c0 += LANES) {
-            const float *d = from + tile_offset(buffer, grid, first + t) + c0;
-            float *to = points + (size_t)t * (size_t)c + (size_t)c0;
-            for (int j = 0; j < PATCH; j++)
-                det_winograd_input(d + j * c, row, half + j * LANES, PATCH * LANES);
-            for (int i = 0; i < PATCH; i++)
-                det_winograd_input(half + i * PATCH * LANES, LANES, to + (size_t)(i * PATCH) * stride,
-                                   (int)stride);
-        }
+    size_t c = (size_t)buffer->c;
+    size_t row = (size_t)buffer->columns * c;
+    for (int t = 0; t < tiles; t++) {
+        const float *d = from + tile_offset(buffer, grid, first + t);
+        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+            det_winograd_both_sides(det_winograd_input, PATCH, PATCH, d + c0, row, c,
+                                    points + (size_t)t * c + c0, PATCH * stride, stride);
+    }
 }
 
 void det_winograd_transform_gradients(const struct det_channels_last *buffer,
                                       const struct det_winograd_tiles *grid, const float *from,
                                       int first, int tiles, float *points, size_t stride)
 {
-    float half[PATCH * OUT * LANES];
-    int c = buffer->c;
-    int row = buffer->columns * c;
-    for (int t = 0; t < tiles; t++)
-        for (int c0 = 0; c0 < c; c0 += LANES) {
-            const float *dy = from + tile_offset(buffer, grid, first + t) + c0;
-            float *to = points + (size_t)t * (size_t)c + (size_t)c0;
-            for (int j = 0; j < OUT; j++)
-                det_winograd_output_gradient(dy + j * c, row, half + j * LANES, OUT * LANES);
-            for (int i = 0; i < PATCH; i++)
-                det_winograd_output_gradient(half + i * OUT * LANES, LANES,
-                                             to + (size_t)(i * PATCH) * stride, (int)stride);
-        }
+    size_t c = (size_t)buffer->c;
+    size_t row = (size_t)buffer->columns * c;
+    for (int t = 0; t < tiles; t++) {
+        const float *dy = from + tile_offset(buffer, grid, first + t);
+        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+            det_winograd_both_sides(det_winograd_output_gradient, OUT, PATCH, dy + c0, row, c,
+                                    points + (size_t)t * c + c0, PATCH * stride, stride);
+    }
 }
 
 void det_winograd_transform_outputs(const struct det_channels_last *buffer,
                                     const struct det_winograd_tiles *grid, const float *points,
                                     size_t stride, int first, int tiles, float *to)
 {
-    float half[OUT * PATCH * LANES];
-    int c = buffer->c;
-    int row = buffer->columns * c;
-    for (int t = 0; t < tiles; t++)
-        for (int c0 = 0; c0 < c; c0 += LANES) {
-            const float *m = points + (size_t)t * (size_t)c + (size_t)c0;
-            float *y = to + tile_offset(buffer, grid, first + t) + c0;
-            for (int j = 0; j < PATCH; j++)
-                det_winograd_output(m + (size_t)j * stride, PATCH * (int)stride, half + j * LANES,
-                                    PATCH * LANES);
-            for (int i = 0; i < OUT; i++)
-                det_winograd_output(half + i * PATCH * LANES, LANES, y + i * row, c);
-        }
+    size_t c = (size_t)buffer->c;
+    size_t row = (size_t)buffer->columns * c;
+    for (int t = 0; t < tiles; t++) {
+        float *y = to + tile_offset(buffer, grid, first + t);
+        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+            det_winograd_both_sides(det_winograd_output, PATCH, OUT, points + (size_t)t * c + c0,
+                                    PATCH * stride, stride, y + c0, row, c);
+    }
 }

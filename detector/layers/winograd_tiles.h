@@ -24,7 +24,8 @@ struct det_channels_last det_winograd_outputs(const struct det_conv2d *shape, in
 
 
 /* points [36][tiles, c] of tiles first.. of the buffer: B^T d B of the input's patches, A dy A^T of
- * the outputs' gradient; and the outputs A^T m A from the points. c is a multiple of the lanes. */
+ * the outputs' gradient; and the outputs A^T m A from the points. c is a multiple of
+ * DET_WINOGRAD_CHANNELS. */
 void det_winograd_transform_inputs(const struct det_channels_last *buffer,
                                    const struct det_winograd_tiles *grid, const float *from,
                                    int first, int tiles, float *points, size_t stride);

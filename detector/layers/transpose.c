@@ -1,0 +1,43 @@
+#include "detector/layers/transpose.h"
+
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
+/* One by one: what is left beside the whole 4 x 4 blocks. */
+static void by_element(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++)
+            to[(size_t)j * to_ld + (size_t)i] = from[(size_t)i * ld + (size_t)j];
+}
+
+static void block4(const float *from, size_t ld, float *to, size_t to_ld)
+{
+#ifdef __SSE__
+    __m128 a = _mm_loadu_ps(from);
+    __m128 b = _mm_loadu_ps(from + ld);
+    __m128 c = _mm_loadu_ps(from + 2 * ld);
+    __m128 d = _mm_loadu_ps(from + 3 * ld);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(to, a);
+    _mm_storeu_ps(to + to_ld, b);
+    _mm_storeu_ps(to + 2 * to_ld, c);
+    _mm_storeu_ps(to + 3 * to_ld, d);
+#else
+    by_element(4, 4, from, ld, to, to_ld);
+#endif
+}
+
+void det_transpose(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld)
+{
+    int whole_rows = rows - rows % 4;
+    int whole_columns = columns - columns % 4;
+    for (int i = 0; i < whole_rows; i += 4)
+        for (int j = 0; j < whole_columns; j += 4)
+            block4(from + (size_t)i * ld + (size_t)j, ld, to + (size_t)j * to_ld + (size_t)i, to_ld);
+    by_element(whole_rows, columns - whole_columns, from + whole_columns, ld,
+               to + (size_t)whole_columns * to_ld, to_ld);
+    by_element(rows - whole_rows, columns, from + (size_t)whole_rows * ld, ld, to + whole_rows,
+               to_ld);
+}
