@@ -24,7 +24,7 @@ static const struct argp_option option_table[] = {
     {"jobs", 'j', "N", 0, "runs at a time, one thread each (default: as many as cores)", 0},
     {"backend", 'b', "NAME", 0, "cpu (default) or cuda", 0},
     {"out", 'o', "DIR", 0, "folder of the runs (default runs/sweep)", 0},
-    {"document", 'd', "FILE", 0, "write the table between <!-- sweep --> and <!-- /sweep -->", 0},
+    {"document", 'd', "FILE", 0, "write the table between the lines <!-- sweep STUDY --> and <!-- /sweep STUDY -->", 0},
     {0},
 };
 
@@ -90,7 +90,7 @@ static enum det_code show(const struct options *options, const struct sweep_resu
     char *table = NULL;
     enum det_code code = sweep_table(options->sweep.study, results, n, &table, err);
     if (code == DET_OK && options->document)
-        code = sweep_write_document(options->document, table, err);
+        code = sweep_write_document(options->document, options->sweep.study->name, table, err);
     if (code == DET_OK)
         fputs(table, stdout);
     free(table);

@@ -130,6 +130,13 @@ static enum det_code read_entries(const struct reader *r, const char *const *set
     return code;
 }
 
+static void name_after(const char *path, char *name, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(name, size, "%s", slash ? slash + 1 : path);
+    name[strcspn(name, ".")] = '\0';
+}
+
 enum det_code study_read(const char *path, const char *const *settings, size_t n_settings,
                          struct study *out, struct det_error *err)
 {
@@ -139,9 +146,10 @@ enum det_code study_read(const char *path, const char *const *settings, size_t n
     if (code != DET_OK)
         return code;
     memset(out, 0, sizeof *out);
+    name_after(path, out->name, sizeof out->name);
     out->closed_form_p = -1.0;
     for (int i = 0; i < STUDY_VARIANTS_MAX; i++)
-        out->variants[i].seeds = 3;
+        out->variants[i].seeds = 2;
     r.file = file;
     r.base = calloc(1, sizeof *r.base);
     r.own = calloc(STUDY_VARIANTS_MAX, sizeof *r.own);

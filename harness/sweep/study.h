@@ -7,7 +7,7 @@
  *     variants:
  *       - name: unfixed
  *         about: both positive weights 1
- *         seeds: 20                # optional, default 3
+ *         seeds: 20                # optional, default 2
  *         expect: collapsed        # optional: the verdict that every seed must have
  *         set:
  *           rpn_cls_pos_weight: 1.0
@@ -28,6 +28,7 @@ struct study_variant {
 };
 
 struct study {
+    char name[64]; /* the file's, without folder and .yaml */
     char about[STUDY_TEXT_MAX];
     double closed_form_p; /* negative: none */
     struct study_variant variants[STUDY_VARIANTS_MAX];

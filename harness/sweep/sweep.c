@@ -33,6 +33,15 @@ int sweep_count(const struct sweep_options *options)
     return n;
 }
 
+static void read_classes(const struct run_log_eval *eval, struct sweep_result *result)
+{
+    result->n_classes = eval->n_classes < SWEEP_CLASSES_MAX ? eval->n_classes : SWEEP_CLASSES_MAX;
+    for (int k = 0; k < result->n_classes; k++) {
+        result->class_detections[k] = eval->detections_per_class[k];
+        result->class_objects[k] = eval->objects_per_class[k];
+    }
+}
+
 static enum det_code read_result(const char *folder, struct sweep_result *result,
                                  struct det_error *err)
 {
@@ -51,6 +60,7 @@ static enum det_code read_result(const char *folder, struct sweep_result *result
         result->max_objectness = last->max_objectness;
         result->box_ap = last->box_ap;
         result->mask_ap = last->mask_ap;
+        read_classes(last, result);
     }
     logged_run_close(run);
     return DET_OK;

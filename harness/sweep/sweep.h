@@ -7,12 +7,16 @@
 
 #include <stdio.h>
 
+#define SWEEP_CLASSES_MAX 16
+
 struct sweep_result { /* of one run; what it ended with */
     int variant;
     int64_t seed;
     enum verdict_kind verdict;
     int64_t step;                 /* first bad one, -1 where healthy */
     int64_t detections, objects;  /* at judge.score, in the last evaluation */
+    int n_classes;                /* those that fit */
+    int64_t class_detections[SWEEP_CLASSES_MAX], class_objects[SWEEP_CLASSES_MAX];
     double max_score, mean_object_score, max_objectness;
     double box_ap, mask_ap;
     int64_t last_eval; /* step of the last evaluation; -1: there was none */

@@ -83,6 +83,15 @@ static void put_spread(FILE *to, const struct sweep_result *results, int n, int 
     }
 }
 
+static int classes_of(const struct sweep_result *results, int n)
+{
+    int most = 0;
+    for (int i = 0; i < n; i++)
+        if (results[i].n_classes > most)
+            most = results[i].n_classes;
+    return most;
+}
+
 static void put_verdicts(FILE *to, const struct sweep_result *results, int n, int variant)
 {
     int counts[VERDICT_INCOMPLETE + 1] = {0};
@@ -107,6 +116,24 @@ static int64_t objects_of(const struct sweep_result *results, int n, int variant
     return most;
 }
 
+/* Detections of each class on its objects, medians: "21 on 21, 0 on 19". */
+static void put_classes(FILE *to, const struct sweep_result *results, int n, int variant)
+{
+    double values[1024];
+    fputs(" | ", to);
+    for (int k = 0; k < classes_of(results, n); k++) {
+        int count = 0;
+        int64_t objects = 0;
+        for (int i = 0; i < n && count < 1024; i++)
+            if (results[i].variant == variant && results[i].last_eval >= 0) {
+                values[count++] = (double)results[i].class_detections[k];
+                objects = results[i].class_objects[k];
+            }
+        fprintf(to, "%s%.0f on %lld", k ? ", " : "", spread_of(values, count).median,
+                (long long)objects);
+    }
+}
+
 static void put_row(FILE *to, const struct study *study, const struct sweep_result *results, int n,
                     int variant)
 {
@@ -117,6 +144,8 @@ static void put_row(FILE *to, const struct study *study, const struct sweep_resu
     put_verdicts(to, results, n, variant);
     put_spread(to, results, n, variant, detections, "%.0f");
     fprintf(to, " | %lld", (long long)objects_of(results, n, variant));
+    if (classes_of(results, n) > 1)
+        put_classes(to, results, n, variant);
     put_spread(to, results, n, variant, object_score, "%.3f");
     if (p > 0.0)
         fprintf(to, " | %.3f", w * p / (w * p + 1.0 - p));
@@ -135,11 +164,13 @@ enum det_code sweep_table(const struct study *study, const struct sweep_result *
     if (!to)
         return det_fail(err, DET_NO_MEMORY, "no memory for the table");
     int law = study->closed_form_p > 0.0;
+    int classes = classes_of(results, n) > 1;
     fprintf(to,
-            "| variant | what | verdicts | detections >= 0.5 | objects | score at objects |%s "
+            "| variant | what | verdicts | detections >= 0.5 | objects |%s score at objects |%s "
             "highest score | highest objectness | box AP | mask AP |\n"
-            "| --- | --- | --- | --- | --- | --- |%s --- | --- | --- | --- |\n",
-            law ? " closed form |" : "", law ? " --- |" : "");
+            "| --- | --- | --- | --- | --- |%s --- |%s --- | --- | --- | --- |\n",
+            classes ? " by class |" : "", law ? " closed form |" : "", classes ? " --- |" : "",
+            law ? " --- |" : "");
     for (int v = 0; v < study->n_variants; v++)
         put_row(to, study, results, n, v);
     if (fclose(to) != 0)
@@ -147,10 +178,13 @@ enum det_code sweep_table(const struct study *study, const struct sweep_result *
     return DET_OK;
 }
 
-enum det_code sweep_write_document(const char *path, const char *text, struct det_error *err)
+enum det_code sweep_write_document(const char *path, const char *name, const char *text,
+                                   struct det_error *err)
 {
-    static const char open_mark[] = "<!-- sweep -->\n";
-    static const char close_mark[] = "<!-- /sweep -->";
+    char open_mark[128];
+    char close_mark[128];
+    snprintf(open_mark, sizeof open_mark, "<!-- sweep %s -->\n", name);
+    snprintf(close_mark, sizeof close_mark, "<!-- /sweep %s -->", name);
     char *old = NULL;
     char *whole = NULL;
     size_t size;
@@ -161,10 +195,10 @@ enum det_code sweep_write_document(const char *path, const char *text, struct de
     char *to = from ? strstr(from, close_mark) : NULL;
     if (!to) {
         free(old);
-        return det_fail(err, DET_INVALID, "%s: has no lines <!-- sweep --> and <!-- /sweep -->",
-                        path);
+        return det_fail(err, DET_INVALID, "%s: has no lines <!-- sweep %s --> and <!-- /sweep %s -->",
+                        path, name, name);
     }
-    int head = (int)(from - old + (long)sizeof open_mark - 1);
+    int head = (int)(from - old + (long)strlen(open_mark));
     int length = asprintf(&whole, "%.*s%s%s", head, old, text, to);
     code = length < 0 ? det_fail(err, DET_NO_MEMORY, "%s: no memory", path)
                       : det_file_write(path, whole, (size_t)length, err);

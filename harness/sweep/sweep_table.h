@@ -9,8 +9,10 @@
 enum det_code sweep_table(const struct study *study, const struct sweep_result *results, int n,
                           char **out, struct det_error *err);
 
-/* Replace what stands between `<!-- sweep -->` and `<!-- /sweep -->` in the file by text. */
-enum det_code sweep_write_document(const char *path, const char *text, struct det_error *err);
+/* Replace what stands between `<!-- sweep NAME -->` and `<!-- /sweep NAME -->` in the file by text;
+ * NAME is the study's. */
+enum det_code sweep_write_document(const char *path, const char *name, const char *text,
+                                   struct det_error *err);
 
 /* Whether every run ended as its variant expects; tells each that did not on `to`. */
 int sweep_as_expected(const struct study *study, const struct sweep_result *results, int n,
