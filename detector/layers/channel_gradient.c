@@ -1,6 +1,6 @@
 #include "detector/layers/channel_gradient.h"
 
-#include "detector/layers/norm_planes.h"
+#include "detector/layers/planes.h"
 #include "detector/layers/sum.h"
 
 struct job {

@@ -1,7 +1,7 @@
 #include "detector/layers/channels_last.h"
 
 #include "detector/layers/integers.h"
-#include "detector/layers/norm_planes.h"
+#include "detector/layers/planes.h"
 #include "detector/layers/transpose.h"
 
 #include <string.h>
@@ -52,7 +52,7 @@ static void store(const struct job *job, const float *from, int n, int c, float 
         for (int j = 0; j < n; j++)
             to[j] += from[j];
     else
-        det_affine_plane(from, 1.0f, bias, job->relu, (size_t)n, to);
+        det_bias_plane(from, bias, job->relu, (size_t)n, to);
 }
 
 /* One row of the map. */

@@ -1,10 +1,10 @@
 #include "detector/backend/gemm.h"
-#include "detector/layers/integers.h"
 #include "detector/layers/conv2d_gradient.h"
 #include "detector/layers/conv2d_product.h"
 #include "detector/layers/conv2d_tiles.h"
 #include "detector/layers/conv2d_winograd.h"
 #include "detector/layers/im2col.h"
+#include "detector/layers/integers.h"
 
 #include <string.h>
 

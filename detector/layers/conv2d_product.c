@@ -1,10 +1,9 @@
 #include "detector/layers/conv2d_product.h"
 
 #include "detector/backend/gemm.h"
-#include "detector/bodies/affine.h"
 #include "detector/layers/conv2d_tiles.h"
 #include "detector/layers/im2col.h"
-#include "detector/layers/norm_planes.h"
+#include "detector/layers/planes.h"
 
 struct job {
     const struct det_cpu *cpu;
@@ -34,7 +33,7 @@ static void store(const struct job *job, const float *from, int n, int c, float 
         return;
     }
     float bias = job->bias ? job->bias[c] : 0.0f;
-    det_affine_plane(from, 1.0f, bias, job->shape.relu, (size_t)n, to);
+    det_bias_plane(from, bias, job->shape.relu, (size_t)n, to);
 }
 
 /* Several whole images: their windows side by side, one product, and out to each image. */

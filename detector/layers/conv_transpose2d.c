@@ -3,8 +3,8 @@
 #include "detector/backend/cpu.h"
 #include "detector/backend/gemm.h"
 #include "detector/bodies/affine.h"
-#include "detector/layers/integers.h"
 #include "detector/layers/channel_gradient.h"
+#include "detector/layers/integers.h"
 
 #define TAPS 4     /* of the 2 x 2 kernel; tap = 2 row + column */
 #define OUTPUTS 64 /* output channels whose part of dw one item of backward owns */
@@ -43,8 +43,8 @@ static void interleave(const float *z, int h, int w, float bias, int relu, float
             const float *right = left + (size_t)h * (size_t)w;
             float *to = y + (size_t)((2 * i + row) * 2 * w);
             for (int j = 0; j < w; j++) {
-                to[2 * j] = det_affine(left[j], 1.0f, bias, relu);
-                to[2 * j + 1] = det_affine(right[j], 1.0f, bias, relu);
+                to[2 * j] = det_biased(left[j], bias, relu);
+                to[2 * j + 1] = det_biased(right[j], bias, relu);
             }
         }
 }

@@ -1,6 +1,6 @@
 #include "detector/backend/cpu.h"
-#include "detector/layers/norm_planes.h"
 #include "detector/layers/norms.h"
+#include "detector/layers/planes.h"
 
 #include <math.h>
 
@@ -24,8 +24,8 @@ static void forward_plane(void *arg, int item, int worker)
     size_t first = (size_t)item * plane;
     int c = item % s->c;
     float scale = frozen_scale(s, job->weight, job->var, c);
-    float shift = job->bias[c] - job->mean[c] * scale;
-    det_affine_plane(job->x + first, scale, shift, s->relu, plane, job->y + first);
+    det_scale_plane(job->x + first, job->mean[c], scale, job->bias[c], s->relu, plane,
+                    job->y + first);
 }
 
 void det_frozen_bn_forward(struct det_device *dev, const struct det_norm *shape, const float *x,

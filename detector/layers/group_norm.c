@@ -1,6 +1,6 @@
 #include "detector/backend/cpu.h"
-#include "detector/layers/norm_planes.h"
 #include "detector/layers/norms.h"
+#include "detector/layers/planes.h"
 #include "detector/layers/sum.h"
 
 #include <math.h>
@@ -36,13 +36,15 @@ static void forward_group(void *arg, int item, int worker)
     double mean = det_sum(x, n) / (double)n;
     double var = det_sum_squares_about(x, mean, n) / (double)n;
     double rstd = 1.0 / sqrt(var + (double)s->eps);
+    float centre = (float)mean;
     size_t first = (size_t)(item % s->groups) * channels;
     for (size_t c = 0; c < channels; c++) {
         double scale = rstd * (double)job->weight[first + c];
-        double shift = (double)job->bias[first + c] - mean * scale;
-        det_affine_plane(x + c * plane, (float)scale, (float)shift, s->relu, plane, y + c * plane);
+        double shift = (double)job->bias[first + c] - (mean - (double)centre) * scale;
+        det_scale_plane(x + c * plane, centre, (float)scale, (float)shift, s->relu, plane,
+                        y + c * plane);
     }
-    job->saved[2 * item] = (float)mean;
+    job->saved[2 * item] = centre;
     job->saved[2 * item + 1] = (float)rstd;
 }
 
@@ -62,29 +64,29 @@ struct backward_job {
 };
 
 /* With xhat = (x - mean) rstd and g = dy weight:
- * dx = rstd (g - mean(g) - xhat mean(g xhat)) = dy (rstd weight) + x slope + offset. */
-static void input_gradient(const struct backward_job *job, int item, size_t n, double mean,
-                           double rstd)
+ * dx = rstd (g - mean(g) - xhat mean(g xhat)) = dy (rstd weight) + (x - mean) slope + offset. */
+static void input_gradient(const struct backward_job *job, int item, size_t n)
 {
     const struct det_norm *s = &job->shape;
     size_t channels = (size_t)(s->c / s->groups);
     size_t plane = (size_t)s->h * (size_t)s->w;
     const float *weight = job->weight + (size_t)(item % s->groups) * channels;
     const struct channel_sums *sums = job->sums + (size_t)item * channels;
+    float mean = job->saved[2 * item];
+    double rstd = (double)job->saved[2 * item + 1];
     double g = 0.0;
     double g_xhat = 0.0;
     for (size_t c = 0; c < channels; c++) {
         g += sums[c].dy * (double)weight[c];
         g_xhat += sums[c].dy_xhat * (double)weight[c];
     }
-    double slope = -rstd * rstd * g_xhat / (double)n;
-    float slope_f = (float)slope;
-    float offset = (float)(-rstd * g / (double)n - mean * slope);
+    float slope = (float)(-rstd * rstd * g_xhat / (double)n);
+    float offset = (float)(-rstd * g / (double)n);
     for (size_t c = 0; c < channels; c++) {
         size_t first = (size_t)item * n + c * plane;
         float scale = (float)(rstd * (double)weight[c]);
         for (size_t i = first; i < first + plane; i++) {
-            float dx = job->dy[i] * scale + (job->x[i] * slope_f + offset);
+            float dx = job->dy[i] * scale + ((job->x[i] - mean) * slope + offset);
             job->dx[i] = job->accumulate ? job->dx[i] + dx : dx;
         }
     }
@@ -108,7 +110,7 @@ static void backward_group(void *arg, int item, int worker)
         job->sums[channel].dy_xhat = rstd * det_dot(job->x + channel * plane, mean, dy, plane);
     }
     if (job->dx)
-        input_gradient(job, item, channels * plane, mean, rstd);
+        input_gradient(job, item, channels * plane);
 }
 
 void det_group_norm_backward(struct det_device *dev, const struct det_norm *shape, const float *x,

@@ -4,7 +4,7 @@
 #include "detector/backend/gemm.h"
 #include "detector/bodies/affine.h"
 #include "detector/layers/integers.h"
-#include "detector/layers/norm_planes.h"
+#include "detector/layers/planes.h"
 
 #define ROWS 128    /* rows of x that one product takes */
 #define OUTPUTS 64  /* outputs that one item of forward owns */
@@ -42,7 +42,7 @@ static void forward_block(void *arg, int item, int worker)
              s->in, 0.0f, y, s->out);
     for (int r = 0; r < rows; r++, y += s->out)
         for (int o = 0; o < outputs; o++)
-            y[o] = det_affine(y[o], 1.0f, job->bias ? job->bias[first + o] : 0.0f, s->relu);
+            y[o] = det_biased(y[o], job->bias ? job->bias[first + o] : 0.0f, s->relu);
 }
 
 void det_linear_forward(struct det_device *dev, const struct det_linear *shape, const float *x,
