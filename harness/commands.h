@@ -16,6 +16,7 @@
     X(compare, "compare", "two runs step by step: what differs first, where, by how much")         \
     X(report, "report", "one self-contained page about runs: verdicts, table, plots, differences") \
     X(coco_eval, "coco-eval", "COCO's 12 numbers for boxes or masks, as pycocotools has them")     \
+    X(bench, "bench", "how long a training step and an inference pass take")                        \
     X(config, "config", "print the resolved configuration, or every key and its meaning")          \
     X(verify, "verify", "oracle vectors through the detector's operations, compared")             \
     X(dataset, "dataset", "measure, check or export a dataset")

@@ -1,25 +1,21 @@
 #include "harness/training/trainer.h"
 
 #include "detector/base/file.h"
-#include "fixtures/fixture.h"
 #include "harness/config_file.h"
 #include "harness/environment.h"
 #include "harness/training/evaluator.h"
 #include "harness/training/loader.h"
+#include "harness/training/setup.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 struct trainer {
     const struct trainer_options *options;
     struct det_config config; /* a copy: image_size and the like resolved */
-    struct det_dataset *train, *val;
-    struct det_device *device;
-    struct det_model *model;
-    struct det_pool *pool;
+    struct training_setup setup;
     struct loader loader;
     struct evaluator evaluator;
     struct run_log *log;
@@ -32,55 +28,14 @@ static int path_in(const struct trainer *t, const char *file, char *path, size_t
     return snprintf(path, size, "%s/%s", t->options->folder, file) < (int)size;
 }
 
-static int cpu_threads(const struct det_config *config)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return config->threads ? (int)config->threads : cores < 1 ? 1 : cores > 256 ? 256 : (int)cores;
-}
-
-static enum det_code open_data(struct trainer *t, struct det_error *err)
+static enum det_code open_loaders(struct trainer *t, struct det_error *err)
 {
     const struct det_config *c = &t->config;
-    struct fixture_options options = {.seed = (uint64_t)c->seed, .image_size = (int)c->image_size};
-    enum det_code code = fixture_open(c->data, FIXTURE_TRAIN, &options, &t->train, err);
-    if (code != DET_OK)
-        return code;
-    code = fixture_open(*c->val_data ? c->val_data : c->data, FIXTURE_VAL, &options, &t->val, err);
-    if (code != DET_OK)
-        return code;
-    if (t->val->n_classes != t->train->n_classes)
-        return det_fail(err, DET_INVALID, "val_data %s has %d classes, data %s has %d", c->val_data,
-                        t->val->n_classes, c->data, t->train->n_classes);
-    if (t->val->canvas_h != t->train->canvas_h || t->val->canvas_w != t->train->canvas_w)
-        return det_fail(err, DET_INVALID, "val_data %s: %d x %d pixels, data %s: %d x %d: set "
-                        "image_size", c->val_data, t->val->canvas_w, t->val->canvas_h, c->data,
-                        t->train->canvas_w, t->train->canvas_h);
-    return DET_OK;
-}
-
-static enum det_code open_model(struct trainer *t, struct det_error *err)
-{
-    const struct det_backend *backend;
-    int threads = cpu_threads(&t->config);
-    enum det_code code = det_backend_find(t->options->backend, &backend, err);
-    if (code != DET_OK || (code = backend->open(threads, &t->device, err)) != DET_OK ||
-        (code = det_pool_create(threads, &t->pool, err)) != DET_OK)
-        return code;
-    struct det_model_options options = {
-        .config = &t->config,
-        .n_classes = t->train->n_classes,
-        .canvas_h = t->train->canvas_h,
-        .canvas_w = t->train->canvas_w,
-        .max_objects = t->train->max_objects,
-        .batch_size = (int)t->config.train_batch_size,
-        .infer_batch_size = (int)t->config.eval_batch_size,
-    };
-    code = det_model_create(t->device, &options, &t->model, err);
-    if (code != DET_OK)
-        return code;
-    code = loader_open(&t->loader, t->train, t->pool, (int)t->config.train_batch_size,
-                       (uint64_t)t->config.seed, t->config.train_shuffle, err);
-    return code == DET_OK ? evaluator_open(&t->evaluator, &t->config, t->val, t->pool, err) : code;
+    enum det_code code = loader_open(&t->loader, t->setup.train, t->setup.pool,
+                                     (int)c->train_batch_size, (uint64_t)c->seed, c->train_shuffle,
+                                     err);
+    return code == DET_OK ? evaluator_open(&t->evaluator, c, t->setup.val, t->setup.pool, err)
+                          : code;
 }
 
 static enum det_code write_first_line(struct trainer *t, struct det_error *err)
@@ -88,18 +43,18 @@ static enum det_code write_first_line(struct trainer *t, struct det_error *err)
     struct run_log_run run = {
         .name = t->options->name,
         .recipe = t->config.data,
-        .dataset_checksum = t->train->checksum,
+        .dataset_checksum = t->setup.train->checksum,
         .seed = t->config.seed,
         .steps = t->config.schedule_steps,
-        .n_classes = t->train->n_classes,
-        .classes = t->train->class_names,
+        .n_classes = t->setup.train->n_classes,
+        .classes = t->setup.train->class_names,
         .config = &t->config,
     };
-    for (size_t i = 0; i < det_model_parameter_count(t->model); i++)
-        if (!det_model_parameter(t->model, i)->buffer)
-            run.parameters += (int64_t)det_model_parameter(t->model, i)->size;
-    environment_fill(&run.environment, t->options->backend, cpu_threads(&t->config), &t->config);
-    run.environment.memory_planned = (int64_t)det_model_memory(t->model);
+    for (size_t i = 0; i < det_model_parameter_count(t->setup.model); i++)
+        if (!det_model_parameter(t->setup.model, i)->buffer)
+            run.parameters += (int64_t)det_model_parameter(t->setup.model, i)->size;
+    environment_fill(&run.environment, t->options->backend, t->setup.threads, &t->config);
+    run.environment.memory_planned = (int64_t)det_model_memory(t->setup.model);
     return run_log_write_run(t->log, &run, err);
 }
 
@@ -108,7 +63,7 @@ static enum det_code start_new(struct trainer *t, struct det_error *err)
     char path[4096];
     enum det_code code = DET_OK;
     if (t->options->weights)
-        code = det_checkpoint_load(t->model, t->options->weights, 0, NULL, err);
+        code = det_checkpoint_load(t->setup.model, t->options->weights, 0, NULL, err);
     if (code != DET_OK)
         return code;
     path_in(t, "config.yaml", path, sizeof path);
@@ -123,7 +78,7 @@ static enum det_code start_again(struct trainer *t, struct det_error *err)
 {
     char path[4096];
     path_in(t, "checkpoint.safetensors", path, sizeof path);
-    enum det_code code = det_checkpoint_load(t->model, path, 1, &t->step, err);
+    enum det_code code = det_checkpoint_load(t->setup.model, path, 1, &t->step, err);
     if (code != DET_OK)
         return code;
     path_in(t, "log.jsonl", path, sizeof path);
@@ -138,8 +93,9 @@ static enum det_code open_run(struct trainer *t, struct det_error *err)
     if (!path_in(t, "checkpoint.safetensors.temporary", path, sizeof path))
         return det_fail(err, DET_INVALID, "%s: the path is too long", t->options->folder);
     enum det_code code = det_make_folder(t->options->folder, err);
-    if (code != DET_OK || (code = open_data(t, err)) != DET_OK ||
-        (code = open_model(t, err)) != DET_OK)
+    if (code != DET_OK || (code = training_setup_open(&t->setup, &t->config, t->options->backend,
+                                                      err)) != DET_OK ||
+        (code = open_loaders(t, err)) != DET_OK)
         return code;
     return t->options->resume ? start_again(t, err) : start_new(t, err);
 }
@@ -194,12 +150,12 @@ static enum det_code run_passes(struct trainer *t, struct det_step_stats *stats,
     int64_t passes = t->config.train_accumulate;
     double weight = 1.0 / (double)passes;
     memset(stats, 0, sizeof *stats);
-    det_model_zero_grad(t->model);
+    det_model_zero_grad(t->setup.model);
     for (int64_t p = 0; p < passes; p++) {
         struct det_step_stats pass;
         enum det_code code = loader_load(&t->loader, (t->step * passes + p) * batch, batch, err);
         if (code == DET_OK)
-            code = det_model_forward_backward(t->model, t->loader.samples, batch,
+            code = det_model_forward_backward(t->setup.model, t->loader.samples, batch,
                                               (uint32_t)t->step, weight, &pass, err);
         if (code != DET_OK)
             return code;
@@ -236,7 +192,7 @@ static enum det_code train_step(struct trainer *t, struct det_error *err)
     enum det_code code = run_passes(t, &stats, err);
     if (code != DET_OK)
         return code;
-    enum det_code updated = det_model_update(t->model, t->step, &stats, &why);
+    enum det_code updated = det_model_update(t->setup.model, t->step, &stats, &why);
     if (updated == DET_OK && !isfinite(stats.losses.total) && !stats.skipped)
         updated = det_fail(&why, DET_NOT_FINITE, "step %lld: the loss is not finite",
                            (long long)t->step);
@@ -254,7 +210,7 @@ static enum det_code train_step(struct trainer *t, struct det_error *err)
 static enum det_code evaluate(struct trainer *t, struct det_error *err)
 {
     struct run_log_eval line;
-    enum det_code code = evaluator_run(&t->evaluator, t->model, t->step, &line, err);
+    enum det_code code = evaluator_run(&t->evaluator, t->setup.model, t->step, &line, err);
     if (code != DET_OK)
         return code;
     if (t->options->observer.eval)
@@ -266,7 +222,7 @@ static enum det_code checkpoint(struct trainer *t, struct det_error *err)
 {
     char path[4096];
     path_in(t, "checkpoint.safetensors", path, sizeof path);
-    enum det_code code = det_checkpoint_save(t->model, path, t->step, err);
+    enum det_code code = det_checkpoint_save(t->setup.model, path, t->step, err);
     if (code != DET_OK)
         return code;
     return run_log_write_checkpoint(t->log, t->step, "checkpoint.safetensors", err);
@@ -300,14 +256,7 @@ static void close_run(struct trainer *t)
     run_log_close(t->log);
     evaluator_close(&t->evaluator);
     loader_close(&t->loader);
-    det_model_destroy(t->model);
-    det_pool_destroy(t->pool);
-    if (t->device)
-        t->device->ops->close(t->device);
-    if (t->val)
-        t->val->close(t->val);
-    if (t->train)
-        t->train->close(t->train);
+    training_setup_close(&t->setup);
 }
 
 enum det_code trainer_run(const struct trainer_options *options, struct det_error *err)
