@@ -2,6 +2,7 @@
 
 #include "fixtures/yaml_file.h"
 #include "harness/config_file.h"
+#include "harness/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,17 @@ static enum det_code take_text(const struct reader *r, const struct yaml_entry *
                                                           : refuse(r, e, "the text is too long", err);
 }
 
+static enum det_code take_verdict(const struct reader *r, const struct yaml_entry *e, char *to,
+                                  size_t size, struct det_error *err)
+{
+    for (int kind = 0; kind <= VERDICT_INCOMPLETE; kind++)
+        if (strcmp(e->value, verdict_name(kind)) == 0)
+            return take_text(r, e, to, size, err);
+    char what[64 + DET_CONFIG_TEXT_MAX];
+    snprintf(what, sizeof what, "%s is no verdict: healthy, collapsed, diverged, ...", e->value);
+    return refuse(r, e, what, err);
+}
+
 static enum det_code take_variant_key(const struct reader *r, int index, const char *key,
                                       const struct yaml_entry *e, struct det_error *err)
 {
@@ -59,11 +71,15 @@ static enum det_code take_variant_key(const struct reader *r, int index, const c
     if (strcmp(key, "about") == 0)
         return take_text(r, e, v->about, sizeof v->about, err);
     if (strcmp(key, "expect") == 0)
-        return take_text(r, e, v->expect, sizeof v->expect, err);
+        return take_verdict(r, e, v->expect, sizeof v->expect, err);
     if (strcmp(key, "seeds") != 0)
         return refuse(r, e, "unknown key; a variant has name, about, seeds, expect, set", err);
-    v->seeds = atoi(e->value);
-    return v->seeds >= 1 && v->seeds <= 1000 ? DET_OK : refuse(r, e, "not in 1..1000", err);
+    char *end;
+    long seeds = strtol(e->value, &end, 10);
+    if (end == e->value || *end || seeds < 1 || seeds > 1000)
+        return refuse(r, e, "not a whole number in 1..1000", err);
+    v->seeds = (int)seeds;
+    return DET_OK;
 }
 
 static enum det_code take_variant(const struct reader *r, const struct yaml_entry *e,
@@ -89,9 +105,25 @@ static enum det_code take_entry(const struct reader *r, const struct yaml_entry 
         return take_text(r, e, r->study->about, sizeof r->study->about, err);
     if (strcmp(e->path, "closed_form_p") != 0)
         return refuse(r, e, "unknown key; a study has about, closed_form_p, base, variants", err);
-    r->study->closed_form_p = atof(e->value);
-    if (!(r->study->closed_form_p > 0.0 && r->study->closed_form_p < 1.0))
+    char *end;
+    r->study->closed_form_p = strtod(e->value, &end);
+    if (*end || !(r->study->closed_form_p > 0.0 && r->study->closed_form_p < 1.0))
         return refuse(r, e, "not a share between 0 and 1", err);
+    return DET_OK;
+}
+
+/* A variant's name is that of its runs' folder. */
+static enum det_code check_name(const struct reader *r, int index, struct det_error *err)
+{
+    const char *file = yaml_file_name(r->file);
+    const char *name = r->study->variants[index].name;
+    if (!name[0])
+        return det_fail(err, DET_INVALID, "%s: variant %d has no name", file, index);
+    if (strchr(name, '/') || name[0] == '.')
+        return det_fail(err, DET_INVALID, "%s: variant %s: the name is no folder's", file, name);
+    for (int i = 0; i < index; i++)
+        if (strcmp(r->study->variants[i].name, name) == 0)
+            return det_fail(err, DET_INVALID, "%s: two variants are named %s", file, name);
     return DET_OK;
 }
 
@@ -109,10 +141,10 @@ static enum det_code resolve(const struct reader *r, int index, const char *cons
         all[n++] = r->own[index].at[i];
     for (size_t i = 0; i < n_settings; i++)
         all[n++] = settings[i];
-    if (!v->name[0])
-        return det_fail(err, DET_INVALID, "%s: variant %d has no name", yaml_file_name(r->file),
-                        index);
-    enum det_code code = config_load(NULL, all, n, &v->config, err);
+    enum det_code code = check_name(r, index, err);
+    if (code != DET_OK)
+        return code;
+    code = config_load(NULL, all, n, &v->config, err);
     v->config.threads = 1; /* the runs themselves are what goes on side by side */
     return code == DET_OK ? code : det_fail_in(err, code, v->name);
 }

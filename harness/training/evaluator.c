@@ -3,6 +3,7 @@
 #include "detector/bodies/iou.h"
 #include "detector/inference/mask_paste.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,7 +109,7 @@ static struct det_coco_row coco_row(int64_t image, int label, const float box[4]
         .category_id = label,
         .box = {(double)box[0], (double)box[1], (double)box[2] - (double)box[0],
                 (double)box[3] - (double)box[1]},
-        .area = -1.0,
+        .area = (double)NAN, /* that of the box, or of the mask */
     };
 }
 

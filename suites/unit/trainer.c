@@ -1,0 +1,286 @@
+/* Whole runs: a resumed one is the same run to the bit, threads do not matter, divergence is a `stop`
+ * line, and bad input is named before anything is written. */
+#include "harness/training/trainer.h"
+
+#include "detector/base/file.h"
+#include "harness/log_reader.h"
+#include "suites/model_suite.h"
+#include "suites/temporary_folder.h"
+
+#include <unistd.h>
+
+enum { STEPS = 6 };
+
+static struct temporary_folder folder;
+
+static void set_up(void)
+{
+    temporary_folder_make(&folder);
+}
+
+static void tear_down(void)
+{
+    temporary_folder_remove(&folder);
+}
+
+TestSuite(trainer, .init = set_up, .fini = tear_down);
+
+static struct det_config short_config(void)
+{
+    struct det_config config = small_config();
+    config.threads = 1;
+    config.schedule_steps = STEPS;
+    config.schedule_warmup_steps = 2;
+    config.train_batch_size = 2;
+    config.eval_every = 2;
+    config.eval_images = 3;
+    config.eval_batch_size = 2;
+    config.checkpoint_every = 3;
+    return config;
+}
+
+struct stopper { /* an observer that ends the run before optimiser step `at` */
+    int at, steps, evals;
+};
+
+static void count_step(void *arg, const struct run_log_step *step)
+{
+    struct stopper *s = arg;
+    (void)step;
+    s->steps++;
+}
+
+static void count_eval(void *arg, const struct run_log_eval *eval)
+{
+    struct stopper *s = arg;
+    (void)eval;
+    s->evals++;
+}
+
+static int stop_here(void *arg)
+{
+    const struct stopper *s = arg;
+    return s->steps >= s->at;
+}
+
+static struct stopper run(const struct det_config *config, const char *path, int resume, int stop)
+{
+    struct stopper stopper = {.at = stop};
+    struct det_error err = {0};
+    struct trainer_options options = {
+        .config = config, .folder = path, .name = "short", .backend = "cpu", .resume = resume,
+        .observer = {&stopper, count_step, count_eval, stop_here}};
+    cr_assert_eq(trainer_run(&options, &err), DET_OK, "%s", err.message);
+    return stopper;
+}
+
+static struct logged_run *log_of(const char *path)
+{
+    struct logged_run *log;
+    struct det_error err = {0};
+    cr_assert_eq(logged_run_open(path, &log, &err), DET_OK, "%s", err.message);
+    return log;
+}
+
+/* All that a log says but for speed, bit for bit. */
+static void expect_same_logs(const char *what, const char *got_path, const char *want_path)
+{
+    struct logged_run *got = log_of(got_path), *want = log_of(want_path);
+    cr_assert_eq(got->n_steps, want->n_steps, "%s: %zu steps, want %zu", what, got->n_steps,
+                 want->n_steps);
+    cr_assert_eq(got->n_evals, want->n_evals, "%s: %zu evaluations, want %zu", what, got->n_evals,
+                 want->n_evals);
+    for (size_t i = 0; i < want->n_steps; i++) {
+        got->steps[i].images_per_second = want->steps[i].images_per_second;
+        cr_expect(memcmp(&got->steps[i], &want->steps[i], sizeof *got->steps) == 0,
+                  "%s: step %zu: loss %a, want %a; norm %a, want %a", what, i, got->steps[i].loss,
+                  want->steps[i].loss, got->steps[i].grad_norm, want->steps[i].grad_norm);
+    }
+    for (size_t i = 0; i < want->n_evals; i++) {
+        const struct run_log_eval *a = &got->evals[i], *b = &want->evals[i];
+        cr_expect_eq(a->weights_hash, b->weights_hash, "%s: weights after %lld steps", what,
+                     (long long)b->step);
+        cr_expect_eq(a->box_ap, b->box_ap);
+        cr_expect_eq(a->max_score, b->max_score);
+        cr_expect_eq(a->mean_object_score, b->mean_object_score);
+        cr_expect(memcmp(a->detections, b->detections, sizeof a->detections) == 0, "%s", what);
+    }
+    logged_run_close(got);
+    logged_run_close(want);
+}
+
+static void expect_same_files(const char *what, const char *a, const char *b, const char *name)
+{
+    char path[2][256], *data[2];
+    size_t size[2];
+    snprintf(path[0], sizeof path[0], "%s/%s", a, name);
+    snprintf(path[1], sizeof path[1], "%s/%s", b, name);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(det_file_read(path[i], &data[i], &size[i], NULL), DET_OK, "%s", path[i]);
+    cr_expect(size[0] == size[1] && memcmp(data[0], data[1], size[0]) == 0, "%s: %s differs", what,
+              name);
+    free(data[0]);
+    free(data[1]);
+}
+
+/* Stopped after 3 steps and taken up again, and taken up again from that same checkpoint although
+ * the log had gone on (what a kill leaves): the same run as one that never stopped. */
+Test(trainer, resumed_runs_have_the_same_bits)
+{
+    static const char *const optimizers[] = {"sgd", "adamw"};
+    for (int o = 0; o < 2; o++) {
+        char whole[128], halves[128], checkpoint[160], *data;
+        size_t size;
+        struct det_config config = short_config();
+        set(&config, "optimizer.kind", optimizers[o]);
+        snprintf(whole, sizeof whole, "%s/whole-%d", folder.path, o);
+        snprintf(halves, sizeof halves, "%s/halves-%d", folder.path, o);
+        struct stopper seen = run(&config, whole, 0, STEPS);
+        cr_expect_eq(seen.steps, STEPS);
+        cr_expect_eq(seen.evals, STEPS / 2);
+
+        run(&config, halves, 0, 3);
+        snprintf(checkpoint, sizeof checkpoint, "%s/checkpoint.safetensors", halves);
+        cr_assert_eq(det_file_read(checkpoint, &data, &size, NULL), DET_OK);
+        seen = run(&config, halves, 1, STEPS);
+        cr_expect_eq(seen.steps, 3, "%s: %d steps after the resume", optimizers[o], seen.steps);
+        expect_same_logs(optimizers[o], halves, whole);
+        expect_same_files(optimizers[o], halves, whole, "checkpoint.safetensors");
+
+        cr_assert_eq(det_file_write(checkpoint, data, size, NULL), DET_OK);
+        run(&config, halves, 1, STEPS);
+        expect_same_logs("killed", halves, whole);
+        expect_same_files("killed", halves, whole, "checkpoint.safetensors");
+        free(data);
+    }
+}
+
+Test(trainer, threads_do_not_matter)
+{
+    char paths[3][128];
+    for (int threads = 1; threads <= 3; threads++) {
+        struct det_config config = short_config();
+        config.threads = threads;
+        config.train_accumulate = 2;
+        snprintf(paths[threads - 1], sizeof *paths, "%s/%d", folder.path, threads);
+        run(&config, paths[threads - 1], 0, STEPS);
+        expect_same_logs("threads", paths[threads - 1], paths[0]);
+        expect_same_files("threads", paths[threads - 1], paths[0], "checkpoint.safetensors");
+    }
+}
+
+Test(trainer, seeds_matter)
+{
+    struct det_config config = short_config();
+    char a[128], b[128];
+    snprintf(a, sizeof a, "%s/1", folder.path);
+    snprintf(b, sizeof b, "%s/2", folder.path);
+    run(&config, a, 0, STEPS);
+    config.seed = 2;
+    run(&config, b, 0, STEPS);
+    struct logged_run *x = log_of(a), *y = log_of(b);
+    cr_expect_neq(x->steps[0].loss, y->steps[0].loss);
+    cr_expect_neq(x->dataset_checksum, 0);
+    logged_run_close(x);
+    logged_run_close(y);
+}
+
+/* ---- divergence ---- */
+
+Test(trainer, divergence_stops_the_run_and_says_so)
+{
+    struct det_config config = short_config();
+    config.optimizer_lr = 1000.0;
+    config.clip_grad_norm = 0.0;
+    config.schedule_steps = 40;
+    config.schedule_warmup_steps = 0;
+    config.eval_every = 0;
+    struct stopper seen = run(&config, folder.path, 0, 40);
+    cr_expect_lt(seen.steps, 40, "a learning rate of 1000 did not diverge");
+    struct logged_run *log = log_of(folder.path);
+    cr_assert_not_null(log->stop_reason, "no stop line");
+    cr_expect(strstr(log->stop_reason, "not finite"), "%s", log->stop_reason);
+    const struct run_log_step *last = &log->steps[log->n_steps - 1];
+    cr_expect(!isfinite(last->loss) || !isfinite(last->grad_norm),
+              "the bad step is not in the log: loss %g, norm %g", last->loss, last->grad_norm);
+    logged_run_close(log);
+}
+
+/* ---- bad input ---- */
+
+static void expect_refused(struct trainer_options *options, enum det_code want, const char *named)
+{
+    struct det_error err = {0};
+    enum det_code code = trainer_run(options, &err);
+    cr_expect_eq(code, want, "%s: code %d: %s", named, code, err.message);
+    cr_expect(strstr(err.message, named), "'%s' does not say '%s'", err.message, named);
+}
+
+Test(trainer, bad_input_is_named)
+{
+    struct det_config config = short_config();
+    char path[128];
+    snprintf(path, sizeof path, "%s/run", folder.path);
+    struct trainer_options options = {.config = &config, .folder = path, .name = "bad",
+                                      .backend = "cpu"};
+    options.resume = 1;
+    expect_refused(&options, DET_IO, "checkpoint.safetensors");
+    options.resume = 0;
+    options.backend = "abacus";
+    expect_refused(&options, DET_INVALID, "abacus");
+    options.backend = "cpu";
+    options.weights = "/no/such/weights.safetensors";
+    expect_refused(&options, DET_IO, "/no/such/weights.safetensors");
+    options.weights = NULL;
+    set(&config, "data", "lokalike");
+    expect_refused(&options, DET_INVALID, "lookalike");
+    set(&config, "data", "coco:/no/such.json,/no");
+    expect_refused(&options, DET_IO, "/no/such.json");
+    set(&config, "data", "lookalike");
+    set(&config, "val_data", "per_class");
+    expect_refused(&options, DET_INVALID, "val_data");
+    set(&config, "val_data", "");
+    options.folder = "/proc/nowhere/run";
+    expect_refused(&options, DET_IO, "/proc/nowhere");
+    snprintf(path, sizeof path, "%s/run/log.jsonl", folder.path);
+    cr_expect_neq(access(path, F_OK), 0, "a log was begun all the same");
+}
+
+/* A log of another step than the checkpoint's, or a checkpoint of another model. */
+Test(trainer, a_resume_that_does_not_fit_is_refused)
+{
+    struct det_config config = short_config();
+    run(&config, folder.path, 0, 3);
+    config.model_fc_dim = 32;
+    struct trainer_options options = {.config = &config, .folder = folder.path, .name = "other",
+                                      .backend = "cpu", .resume = 1};
+    expect_refused(&options, DET_INVALID, "roi_heads.box_head.fc6");
+    config = short_config();
+    cr_assert_eq(unlink(in_folder(&folder, "log.jsonl")), 0);
+    expect_refused(&options, DET_IO, "log.jsonl");
+}
+
+/* Weights of one run are the start of another. */
+Test(trainer, starts_from_given_weights)
+{
+    struct det_config config = short_config();
+    char first[128], second[128], weights[256];
+    snprintf(first, sizeof first, "%s/1", folder.path);
+    snprintf(second, sizeof second, "%s/2", folder.path);
+    snprintf(weights, sizeof weights, "%s/checkpoint.safetensors", first);
+    run(&config, first, 0, STEPS);
+    struct logged_run *a = log_of(first);
+    uint64_t trained = a->evals[a->n_evals - 1].weights_hash;
+    logged_run_close(a);
+
+    config.optimizer_lr = 0.0;
+    config.seed = 7;
+    struct stopper stopper = {.at = STEPS};
+    struct trainer_options options = {.config = &config, .folder = second, .name = "from weights",
+                                      .backend = "cpu", .weights = weights,
+                                      .observer = {&stopper, count_step, NULL, NULL}};
+    cr_assert_eq(trainer_run(&options, NULL), DET_OK);
+    struct logged_run *b = log_of(second);
+    cr_expect_eq(b->evals[0].weights_hash, trained, "the run did not start from the weights");
+    logged_run_close(b);
+}
