@@ -14,8 +14,8 @@
 #include <string.h>
 
 #define NUDGES 16     /* tries at each size */
-#define NUDGE_SIZES 3 /* 1e-7, 1e-6, 1e-5 of each weight */
-#define GONE 0.1      /* the error is gone where this share of it is left */
+#define NUDGE_SIZES 5 /* 1e-7 to 1e-5 of each weight, evenly on a logarithmic scale */
+#define GONE 0.25     /* the error is gone where this share of it is left */
 
 /* The model's state before a step. */
 struct snapshot {
@@ -192,7 +192,7 @@ void parting_explain(struct verify_case *c, struct trajectory *t)
         take_snapshot(c, t, &s);
     two_steps(c, t, jump, &plain);
     for (int attempt = 0; attempt < NUDGES * NUDGE_SIZES && !case_failed(c); attempt++) {
-        size *= attempt && attempt % NUDGES == 0 ? 10.0 : 1.0;
+        size *= attempt && attempt % NUDGES == 0 ? sqrt(10.0) : 1.0;
         restore(c, t, &s, size, (uint32_t)attempt);
         if (!(two_steps(c, t, jump, NULL) <= GONE * error))
             continue;
