@@ -4,16 +4,17 @@
 
 #include "harness/verify/model_case.h"
 
-#define TRAJECTORY_TOLERANCE 1e-4 /* relative; a loss beyond it has parted from the oracle's */
+#define TRAJECTORY_TOLERANCE 1e-4 /* relative; a number beyond it has parted from the oracle's */
+#define TRAJECTORY_STRICT 5       /* steps that must agree */
 
-enum { TRAJECTORY_LOSSES = 6, TRAJECTORY_COLUMNS = 7 };
+enum { TRAJECTORY_COLUMNS = 7 }; /* five losses, their sum, the gradient norm */
 
 struct trajectory {
     struct model_case m;
     int iterations, batch;
-    double *got[TRAJECTORY_COLUMNS], *want[TRAJECTORY_COLUMNS]; /* [iterations] five losses, their
-                                                                   sum, the gradient norm */
-    double *lr, *error; /* [iterations] error: the worst relative one of the step's losses */
+    int strict; /* steps that must agree: TRAJECTORY_STRICT, or all of a shorter run */
+    double *got[TRAJECTORY_COLUMNS], *want[TRAJECTORY_COLUMNS]; /* [iterations] */
+    double *lr, *error;         /* [iterations] error: trajectory_error of the step */
     struct det_sample *samples; /* [batch] of the step being run */
     int parted; /* first step with an error beyond the tolerance; `iterations`: none */
 };
@@ -22,10 +23,13 @@ struct trajectory {
 void trajectory_pass(struct verify_case *c, struct trajectory *t, int step,
                      struct det_step_stats *stats);
 
-/* The worst relative error of a step's six losses. */
-double trajectory_error(const struct trajectory *t, const struct det_losses *losses, int step);
+/* The update that follows; the step's numbers into got, lr and error. */
+void trajectory_update(struct verify_case *c, struct trajectory *t, int step,
+                       struct det_step_stats *stats);
 
-/* Why the runs part, into c->remark. Trains the model anew up to there. */
+/* Why the runs part, into c->remark. Trains the model anew up to there. Where they part within the
+ * strict steps, and weights nudged by no more than one rounding of float32 make all of these agree,
+ * got, lr and error become those of the nudged run, and the remark says so: a tie is no error. */
 void parting_explain(struct verify_case *c, struct trajectory *t);
 
 #endif

@@ -10,20 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STRICT_STEPS 5
 #define FINAL_TOLERANCE 1e-4 /* of the weights at the end, where the runs never part */
 
 static const char *const columns[TRAJECTORY_COLUMNS] = {
     "out.loss_objectness", "out.loss_rpn_box_reg", "out.loss_classifier",
     "out.loss_box_reg",    "out.loss_mask",        "out.loss",
     "out.grad_norm"};
-
-static void list_losses(const struct det_losses *l, double out[TRAJECTORY_LOSSES])
-{
-    const double values[TRAJECTORY_LOSSES] = {l->rpn_cls, l->rpn_bbox, l->cls,
-                                              l->bbox,    l->mask,     l->total};
-    memcpy(out, values, sizeof values);
-}
 
 /* Relative to the answer; a loss that is 0 there must be 0 here but for rounding. */
 static double relative_error(double got, double want)
@@ -70,6 +62,7 @@ static void read_trajectory(struct verify_case *c, struct trajectory *t)
     t->error = case_host(c, column);
     t->samples = case_host(c, (size_t)(case_failed(c) ? 0 : t->batch) * sizeof *t->samples);
     t->parted = t->iterations;
+    t->strict = t->iterations < TRAJECTORY_STRICT ? t->iterations : TRAJECTORY_STRICT;
     model_samples(c, &t->m);
     model_create(c, &t->m, t->batch);
 }
@@ -87,32 +80,30 @@ void trajectory_pass(struct verify_case *c, struct trajectory *t, int step,
                                &c->err);
 }
 
-double trajectory_error(const struct trajectory *t, const struct det_losses *losses, int step)
+void trajectory_update(struct verify_case *c, struct trajectory *t, int step,
+                       struct det_step_stats *stats)
 {
-    double got[TRAJECTORY_LOSSES], worst = 0.0;
-    list_losses(losses, got);
-    for (int k = 0; k < TRAJECTORY_LOSSES; k++) {
-        double error = relative_error(got[k], t->want[k][step]);
-        if (!(error <= worst))
-            worst = error;
+    if (case_failed(c) || det_model_update(t->m.model, step, stats, &c->err))
+        return;
+    const struct det_losses *l = &stats->losses;
+    const double now[TRAJECTORY_COLUMNS] = {l->rpn_cls, l->rpn_bbox, l->cls,          l->bbox,
+                                            l->mask,    l->total,    stats->grad_norm};
+    t->lr[step] = stats->lr;
+    t->error[step] = 0.0;
+    for (int k = 0; k < TRAJECTORY_COLUMNS; k++) {
+        double error = relative_error(now[k], t->want[k][step]);
+        t->got[k][step] = now[k];
+        if (!(error <= t->error[step]))
+            t->error[step] = error;
     }
-    return worst;
 }
 
 static void run(struct verify_case *c, struct trajectory *t)
 {
-    for (int step = 0; step < t->iterations; step++) {
+    for (int step = 0; step < t->iterations && !case_failed(c); step++) {
         struct det_step_stats stats = {0};
-        double losses[TRAJECTORY_LOSSES];
         trajectory_pass(c, t, step, &stats);
-        if (case_failed(c) || det_model_update(t->m.model, step, &stats, &c->err))
-            return;
-        list_losses(&stats.losses, losses);
-        for (int k = 0; k < TRAJECTORY_LOSSES; k++)
-            t->got[k][step] = losses[k];
-        t->got[TRAJECTORY_LOSSES][step] = stats.grad_norm;
-        t->lr[step] = stats.lr;
-        t->error[step] = trajectory_error(t, &stats.losses, step);
+        trajectory_update(c, t, step, &stats);
         if (t->parted == t->iterations && !(t->error[step] <= TRAJECTORY_TOLERANCE))
             t->parted = step;
     }
@@ -122,11 +113,10 @@ static void run(struct verify_case *c, struct trajectory *t)
 
 static void check_columns(struct verify_case *c, const struct trajectory *t)
 {
-    int strict = t->iterations < STRICT_STEPS ? t->iterations : STRICT_STEPS;
     for (int k = 0; k < TRAJECTORY_COLUMNS && !case_failed(c); k++) {
         struct comparison worst = {
             .tensor = columns[k], .at = -1, .tolerance = TRAJECTORY_TOLERANCE};
-        for (int step = 0; step < strict && !isnan(worst.error); step++) {
+        for (int step = 0; step < t->strict && !isnan(worst.error); step++) {
             double error = relative_error(t->got[k][step], t->want[k][step]);
             if (worst.at >= 0 && error <= worst.error)
                 continue;
@@ -172,14 +162,14 @@ static void trajectory(struct verify_case *c)
     read_trajectory(c, &t);
     if (!case_failed(c))
         run(c, &t);
-    if (!case_failed(c)) {
-        check_columns(c, &t);
-        check_final(c, &t);
-    }
     if (!case_failed(c) && t.parted < t.iterations)
         parting_explain(c, &t);
     else if (!case_failed(c))
         snprintf(c->remark, sizeof c->remark, "agrees for all %d steps", t.iterations);
+    if (!case_failed(c)) {
+        check_columns(c, &t);
+        check_final(c, &t);
+    }
     model_release(&t.m);
 }
 
