@@ -306,12 +306,12 @@ Test(coco_json, cut_short)
     char text[1000];
     cr_expect_eq(evaluate(whole_truth, whole_results, DET_IOU_SEGM).code, DET_OK, "whole");
     for (size_t n = 0; n + 1 < sizeof whole_truth; n++) {
-        snprintf(text, n + 1, "%s", whole_truth);
+        snprintf(text, sizeof text, "%.*s", (int)n, whole_truth);
         cr_expect_eq(evaluate(text, whole_results, DET_IOU_SEGM).code, DET_INVALID,
                      "ground truth of %zu bytes was taken", n);
     }
     for (size_t n = 0; n + 1 < sizeof whole_results; n++) {
-        snprintf(text, n + 1, "%s", whole_results);
+        snprintf(text, sizeof text, "%.*s", (int)n, whole_results);
         cr_expect_eq(evaluate(whole_truth, text, DET_IOU_SEGM).code, DET_INVALID,
                      "results of %zu bytes were taken", n);
     }
