@@ -55,7 +55,7 @@ static void declare_heads(struct det_model *m, struct det_error *err)
     det_build_mask_head(&m->mask_head, &m->config, m->n_classes, m->mask_features, &m->mask_logits);
 }
 
-static void count_anchors(struct det_model *m)
+static enum det_code count_anchors(struct det_model *m, struct det_error *err)
 {
     for (int l = 0; l < DET_MAX_LEVELS; l++) {
         const struct net_tensor *t = &m->trunk.tensors[m->levels[l]];
@@ -63,6 +63,10 @@ static void count_anchors(struct det_model *m)
         m->n_anchors += t->h * t->w * m->config.model_aspect_ratios.n;
     }
     m->level_first[DET_MAX_LEVELS] = m->n_anchors;
+    if ((int64_t)m->n_anchors * m->max.images > INT32_MAX) /* rows of a batch are an int */
+        return det_fail(err, DET_INVALID, "%d anchors in each of %d images: too many for a batch",
+                        m->n_anchors, m->max.images);
+    return DET_OK;
 }
 
 /* Anchors are made on the host, once, and copied. */
@@ -164,10 +168,10 @@ enum det_code det_model_create(struct det_device *dev, const struct det_model_op
            : m->box_head.code != DET_OK ? m->box_head.code : m->mask_head.code;
     if (code == DET_OK)
         code = check_losses(m, err);
-    if (code == DET_OK) {
-        count_anchors(m);
+    if (code == DET_OK)
+        code = count_anchors(m, err);
+    if (code == DET_OK)
         code = plan(m, err);
-    }
     if (code != DET_OK) {
         det_model_destroy(m);
         return code;

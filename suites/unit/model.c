@@ -500,6 +500,8 @@ Test(model, refuses_what_it_cannot_be_made_for)
     cr_expect(strstr(err.message, "class"), "%s", err.message);
     cr_expect_eq(create(&config, 1, 64, 0, &err), DET_INVALID);
     cr_expect(strstr(err.message, "batch"), "%s", err.message);
+    cr_expect_eq(create(&config, 1, 4096, 65536, &err), DET_INVALID); /* 2^31 rows and more */
+    cr_expect(strstr(err.message, "anchors"), "%s", err.message);
     config.model_anchor_sizes.n = 3;
     cr_expect_eq(create(&config, 1, 64, 1, &err), DET_INVALID);
     cr_expect(strstr(err.message, "anchor_sizes"), "%s", err.message);
