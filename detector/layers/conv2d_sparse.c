@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define SPARSE 8    /* at most one position in so many */
+#define SPARSE 4    /* at most one position in so many */
 #define CHANNELS 16 /* input channels that one item owns */
 
 struct job {

@@ -10,7 +10,7 @@
 void det_conv2d_sparse_scratch(const struct det_conv2d *shape, size_t *per_worker, size_t *shared);
 
 /* dx and dw (either may be NULL) as det_conv2d_input_gradient and det_conv2d_weight_gradient give
- * them. Returns 0, with nothing done, where some image has a gradient at more than an eighth of its
+ * them. Returns 0, with nothing done, where some image has a gradient at more than a quarter of its
  * positions. */
 int det_conv2d_sparse_gradient(const struct det_cpu *cpu, const struct det_conv2d *shape,
                                const float *x, const float *w, const float *dy, float *dx,

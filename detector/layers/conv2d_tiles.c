@@ -3,6 +3,8 @@
 #include "detector/layers/integers.h"
 
 #define TILE_FLOATS (1 << 18) /* a tile's windows: 1 MiB, within a level 2 cache */
+#define SMALL_PRODUCT 1000000 /* multiplications up to which OpenBLAS does not copy its operands */
+#define SMALL_COLUMNS 128     /* as long as so many columns fit into such a product */
 #define MIN_COLUMNS 256       /* below this a product does not pay for packing the weights */
 #define SMALL_PLANE 128       /* images of fewer positions share a tile */
 
@@ -12,7 +14,10 @@ struct det_conv2d_tiles det_conv2d_tiles(const struct det_conv2d *shape)
     if (plane < SMALL_PLANE && !det_conv2d_is_pointwise(shape))
         return (struct det_conv2d_tiles){det_min_int(MIN_COLUMNS / plane, shape->n), shape->h_out,
                                          1};
-    int columns = det_max_int(TILE_FLOATS / det_conv2d_window(shape), MIN_COLUMNS);
+    int window = det_conv2d_window(shape);
+    int columns = SMALL_PRODUCT / window / shape->c_out;
+    if (columns < SMALL_COLUMNS)
+        columns = det_max_int(TILE_FLOATS / window, MIN_COLUMNS);
     int rows = det_min_int(det_max_int(columns / shape->w_out, 1), shape->h_out);
     int per_image = det_ceil_div(shape->h_out, rows);
     return (struct det_conv2d_tiles){1, det_ceil_div(shape->h_out, per_image), per_image};

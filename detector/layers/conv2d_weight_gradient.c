@@ -4,6 +4,7 @@
 #include "detector/layers/conv2d_winograd.h"
 #include "detector/layers/im2col.h"
 #include "detector/layers/integers.h"
+#include "detector/layers/transpose.h"
 
 #include <string.h>
 
@@ -28,10 +29,13 @@ void det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape, size_t *
                                         size_t *shared)
 {
     struct det_conv2d_tiles tiles = det_conv2d_tiles(shape);
-    int rows = owned_channels(shape) * shape->kernel * shape->kernel;
-    if (tiles.images > 1)
-        rows += shape->c_out;
-    *per_worker = (size_t)rows * (size_t)det_conv2d_tile_columns(&tiles, shape) * sizeof(float);
+    size_t rows = (size_t)(owned_channels(shape) * shape->kernel * shape->kernel);
+    size_t columns = (size_t)det_conv2d_tile_columns(&tiles, shape);
+    size_t collected = tiles.images > 1 ? (size_t)shape->c_out * columns : 0;
+    size_t sum = rows * (size_t)shape->c_out * sizeof(float);
+    *per_worker = (rows * columns + collected) * sizeof(float);
+    det_at_least(per_worker, sum); /* the same place holds the sum, turned */
+    *per_worker += sum;
     *shared = 0;
     if (det_conv2d_winograd_can(shape))
         det_at_least(shared, det_conv2d_winograd_gradient_scratch(shape));
@@ -49,9 +53,9 @@ static void collect_gradients(const struct job *job, const struct det_conv2d_til
                    plane * sizeof *to);
 }
 
-/* dw[:, slice] += a tile's dy times the transpose of its windows. */
+/* sum [channels * taps, c_out] = (or +=) a tile's windows times the transpose of its dy. */
 static void add_tile(const struct job *job, const struct det_conv2d_tile *tile, int first,
-                     int channels, float *scratch)
+                     int channels, float *scratch, int add, float *sum)
 {
     const struct det_conv2d *s = &job->shape;
     int taps = s->kernel * s->kernel;
@@ -77,21 +81,34 @@ static void add_tile(const struct job *job, const struct det_conv2d_tile *tile, 
         dy = collected;
         ld_dy = tile->columns;
     }
-    det_gemm(DET_NO_TRANSPOSE, DET_TRANSPOSE, s->c_out, channels * taps, tile->columns, 1.0f, dy,
-             ld_dy, windows, ld, 1.0f, job->dw + first * taps, det_conv2d_window(s));
+    det_gemm(DET_NO_TRANSPOSE, DET_TRANSPOSE, channels * taps, s->c_out, tile->columns, 1.0f,
+             windows, ld, dy, ld_dy, add ? 1.0f : 0.0f, sum, s->c_out);
 }
 
+/* A slice of the input channels: the transpose of its part of dw, in which form the products of few
+ * output channels are faster. */
 static void weight_slice(void *arg, int item, int worker)
 {
     const struct job *job = arg;
-    float *scratch = det_cpu_scratch(job->cpu, worker);
+    const struct det_conv2d *s = &job->shape;
     int first = item * job->channels;
-    int channels = det_min_int(job->channels, job->shape.c_in - first);
+    int channels = det_min_int(job->channels, s->c_in - first);
+    int taps = s->kernel * s->kernel;
     int count = det_conv2d_tile_count(&job->tiles, job->live);
+    float *sum = det_cpu_scratch(job->cpu, worker);
+    float *scratch = sum + channels * taps * s->c_out;
     for (int t = 0; t < count; t++) {
-        struct det_conv2d_tile tile = det_conv2d_tile_at(&job->tiles, &job->shape, job->live, t);
-        add_tile(job, &tile, first, channels, scratch);
+        struct det_conv2d_tile tile = det_conv2d_tile_at(&job->tiles, s, job->live, t);
+        add_tile(job, &tile, first, channels, scratch, t > 0, sum);
     }
+    if (count == 0)
+        return;
+    int rows = channels * taps;
+    float *dw = job->dw + first * taps;
+    det_transpose(rows, s->c_out, sum, (size_t)s->c_out, scratch, (size_t)rows);
+    for (int c = 0; c < s->c_out; c++, dw += det_conv2d_window(s), scratch += rows)
+        for (int i = 0; i < rows; i++)
+            dw[i] += scratch[i];
 }
 
 void det_conv2d_weight_gradient(const struct det_cpu *cpu, const struct det_conv2d *shape,

@@ -11,6 +11,7 @@ struct job {
     struct det_winograd_tiles grid;
     struct det_channels_last in_shape, out_shape;
     int tiles;                /* of the chunk */
+    int first;                /* is it the first chunk? */
     size_t in_stride, out_stride;
     float *in, *out;          /* x and dy, channels last */
     float *v, *d, *kernels;   /* their points, and the gradient's */
@@ -64,7 +65,8 @@ static void transform_block(void *arg, int item, int worker)
                                      job->d + first * job->shape.c_out, job->out_stride);
 }
 
-/* An item is a point: kernels[c_in, c_out] = v^T d, over the chunk's tiles. */
+/* An item is a point: kernels[c_in, c_out] = (or, from the second chunk on, +=) v^T d, over the
+ * chunk's tiles. */
 static void multiply_point(void *arg, int item, int worker)
 {
     (void)worker;
@@ -73,7 +75,8 @@ static void multiply_point(void *arg, int item, int worker)
     int c_out = job->shape.c_out;
     det_gemm(DET_TRANSPOSE, DET_NO_TRANSPOSE, c_in, c_out, job->tiles, 1.0f,
              job->v + (size_t)item * job->in_stride, c_in, job->d + (size_t)item * job->out_stride,
-             c_out, 0.0f, job->kernels + (size_t)item * det_winograd_stride(c_in, c_out), c_out);
+             c_out, job->first ? 0.0f : 1.0f,
+             job->kernels + (size_t)item * det_winograd_stride(c_in, c_out), c_out);
 }
 
 void det_conv2d_winograd_gradient(const struct det_cpu *cpu, const struct det_conv2d *shape,
@@ -88,12 +91,14 @@ void det_conv2d_winograd_gradient(const struct det_cpu *cpu, const struct det_co
         job.in_shape = det_winograd_inputs(shape, n);
         job.out_shape = det_winograd_outputs(shape, n);
         job.tiles = n * job.grid.down * job.grid.across;
+        job.first = first == 0;
         size_t in = (size_t)first * (size_t)shape->c_in * (size_t)(shape->h_in * shape->w_in);
         size_t out = (size_t)first * (size_t)shape->c_out * (size_t)(shape->h_out * shape->w_out);
         det_to_channels_last(cpu, &job.in_shape, x + in, job.in);
         det_to_channels_last(cpu, &job.out_shape, dy + out, job.out);
         det_pool_run(cpu->pool, det_ceil_div(job.tiles, BLOCK), transform_block, &job);
         det_pool_run(cpu->pool, DET_WINOGRAD_POINTS, multiply_point, &job);
-        det_winograd_add_kernel_gradients(cpu, shape, job.kernels, dw);
     }
+    if (live > 0)
+        det_winograd_add_kernel_gradients(cpu, shape, job.kernels, dw);
 }

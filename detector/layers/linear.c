@@ -6,8 +6,8 @@
 #include "detector/layers/integers.h"
 #include "detector/layers/planes.h"
 
-#define ROWS 128    /* rows of x that one product takes */
-#define OUTPUTS 64  /* outputs that one item of forward owns */
+#define ROWS 128    /* rows and outputs that one item of forward owns */
+#define OUTPUTS 128
 #define INPUTS 256  /* columns of dx and dw that one item of backward owns */
 
 void det_linear_scratch(const struct det_linear *shape, size_t *per_worker, size_t *shared)

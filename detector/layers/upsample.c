@@ -2,6 +2,7 @@
 
 #include "detector/backend/cpu.h"
 #include "detector/bodies/nearest.h"
+#include "detector/layers/integers.h"
 
 #include <string.h>
 
@@ -12,6 +13,15 @@ struct upsample_job {
     int accumulate;
 };
 
+#define COLUMNS 256 /* whose sources are looked up at once */
+
+/* Sources of the columns [first, end), to be used for every row. */
+static void look_up(const struct det_upsample *s, int first, int end, int *source)
+{
+    for (int j = first; j < end; j++)
+        source[j - first] = det_nearest_source(j, s->w_in, s->w_out);
+}
+
 static void forward_plane(void *arg, int item, int worker)
 {
     (void)worker;
@@ -19,11 +29,16 @@ static void forward_plane(void *arg, int item, int worker)
     const struct det_upsample *s = &job->shape;
     const float *x = job->from + (size_t)item * (size_t)(s->h_in * s->w_in);
     float *y = job->to + (size_t)item * (size_t)(s->h_out * s->w_out);
-    for (int i = 0; i < s->h_out; i++) {
-        const float *from = x + det_nearest_source(i, s->h_in, s->h_out) * s->w_in;
-        float *to = y + i * s->w_out;
-        for (int j = 0; j < s->w_out; j++)
-            to[j] = from[det_nearest_source(j, s->w_in, s->w_out)];
+    int source[COLUMNS];
+    for (int first = 0; first < s->w_out; first += COLUMNS) {
+        int columns = det_min_int(COLUMNS, s->w_out - first);
+        look_up(s, first, first + columns, source);
+        for (int i = 0; i < s->h_out; i++) {
+            const float *from = x + det_nearest_source(i, s->h_in, s->h_out) * s->w_in;
+            float *to = y + i * s->w_out + first;
+            for (int j = 0; j < columns; j++)
+                to[j] = from[source[j]];
+        }
     }
 }
 
@@ -43,11 +58,16 @@ static void backward_plane(void *arg, int item, int worker)
     float *dx = job->to + (size_t)item * (size_t)(s->h_in * s->w_in);
     if (!job->accumulate)
         memset(dx, 0, (size_t)(s->h_in * s->w_in) * sizeof *dx);
-    for (int i = 0; i < s->h_out; i++) {
-        const float *from = dy + i * s->w_out;
-        float *to = dx + det_nearest_source(i, s->h_in, s->h_out) * s->w_in;
-        for (int j = 0; j < s->w_out; j++)
-            to[det_nearest_source(j, s->w_in, s->w_out)] += from[j];
+    int source[COLUMNS];
+    for (int first = 0; first < s->w_out; first += COLUMNS) {
+        int columns = det_min_int(COLUMNS, s->w_out - first);
+        look_up(s, first, first + columns, source);
+        for (int i = 0; i < s->h_out; i++) {
+            const float *from = dy + i * s->w_out + first;
+            float *to = dx + det_nearest_source(i, s->h_in, s->h_out) * s->w_in;
+            for (int j = 0; j < columns; j++)
+                to[source[j]] += from[j];
+        }
     }
 }
 
