@@ -106,8 +106,8 @@ int det_model_proposals(struct det_model *model, int i, float (*boxes)[4], float
 /* The box head's probability of each given box's class: rows first[i] .. first[i + 1] - 1 of boxes
  * [*, 4] and labels belong to image i of the n images of the last inference pass. At ground-truth
  * boxes this is what the closed form s = w p / (w p + 1 - p) speaks of. Writes scores [first[n]].
- * At most infer_batch_size * rpn.post_nms_test boxes: DET_INVALID. Changes what
- * det_model_proposals and the taps return. */
+ * Any number of boxes; rpn.post_nms_test of each image go through the box head at a time. Changes
+ * what det_model_proposals and the taps return. DET_INVALID where n is not the last pass's. */
 enum det_code det_model_score_boxes(struct det_model *model, int n, const int32_t *first,
                                     const float *boxes, const int32_t *labels, float *scores,
                                     struct det_error *err);

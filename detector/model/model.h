@@ -80,7 +80,7 @@ struct det_model {
     int last_images;      /* of the last pass */
 };
 
-/* What the operations are told, from the configuration. */
+/* What the operations are told, from the configuration; RoIAlign also of the last pass's images. */
 struct det_rpn_assign det_model_rpn_assign(const struct det_model *m);
 struct det_proposal_filter det_model_proposal_filter(const struct det_model *m, int training);
 struct det_roi_assign det_model_roi_assign(const struct det_model *m);

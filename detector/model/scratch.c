@@ -23,6 +23,7 @@ static void want_pooling(const struct det_model *m, struct need *need, int cells
     size_t worker;
     size_t shared;
     struct det_roi_align p = det_model_roi_align(m, cells, max_rois, NULL);
+    p.n_images = m->max.images;
     det_roi_align_scratch(&p, &worker, &shared);
     want(need, worker, shared);
 }

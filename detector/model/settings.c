@@ -123,7 +123,7 @@ struct det_roi_align det_model_roi_align(const struct det_model *m, int output_s
 {
     struct det_roi_align p = {
         .n_levels = DET_ROI_LEVELS,
-        .n_images = m->max.images,
+        .n_images = m->last_images,
         .channels = (int)m->config.model_fpn_channels,
         .output_size = output_size,
         .sampling_ratio = 2,

@@ -374,6 +374,39 @@ Test(model_batch, duplicated_images_change_nothing)
     drop_images(samples, 2);
 }
 
+/* What inference needs room for is no part of training: neither its bits nor its memory. */
+Test(model_batch, larger_inference_batches_leave_training_alone)
+{
+    static const int objects[2] = {3, 1};
+    struct det_config config = small_config();
+    struct det_sample samples[2];
+    struct det_step_stats stats[2];
+    float *gradients[2];
+    images_with(samples, 2, objects);
+    for (int larger = 0; larger < 2; larger++) {
+        struct small s = {.config = config, .canvas = SMALL_CANVAS, .dev = guarded_open(1)};
+        struct det_model_options options = {.config = &config,
+                                            .n_classes = SMALL_CLASSES,
+                                            .canvas_h = SMALL_CANVAS,
+                                            .canvas_w = SMALL_CANVAS,
+                                            .max_objects = SMALL_OBJECTS,
+                                            .batch_size = 2,
+                                            .infer_batch_size = larger ? 64 : 1};
+        cr_assert_eq(det_model_create(s.dev, &options, &s.model, NULL), DET_OK);
+        poison_passes(&s);
+        stats[larger] = pass(&s, samples, 2, 0);
+        gradients[larger] = gradients_of(&s);
+        if (larger) {
+            expect_same_losses("64 images of inference", &stats[1].losses, &stats[0].losses);
+            expect_same_tensors("64 images of inference", &s, gradients[1], gradients[0], 1);
+        }
+        small_close(&s);
+    }
+    free(gradients[0]);
+    free(gradients[1]);
+    drop_images(samples, 2);
+}
+
 /* ---- refusals ---- */
 
 static void expect_refused(struct small *s, const struct det_sample *samples, int n,
