@@ -155,7 +155,8 @@ static inline void set(struct det_config *config, const char *key, const char *v
     cr_assert_eq(det_config_set(config, key, value, &err), DET_OK, "%s", err.message);
 }
 
-static inline struct small small_open(const struct det_config *config, int threads)
+static inline struct small small_open_for(const struct det_config *config, int threads,
+                                          int train_images, int infer_images)
 {
     struct small s = {.config = *config, .canvas = SMALL_CANVAS, .dev = guarded_open(threads)};
     struct det_error err = {0};
@@ -164,10 +165,15 @@ static inline struct small small_open(const struct det_config *config, int threa
                                         .canvas_h = SMALL_CANVAS,
                                         .canvas_w = SMALL_CANVAS,
                                         .max_objects = SMALL_OBJECTS,
-                                        .batch_size = SMALL_IMAGES,
-                                        .infer_batch_size = SMALL_IMAGES};
+                                        .batch_size = train_images,
+                                        .infer_batch_size = infer_images};
     cr_assert_eq(det_model_create(s.dev, &options, &s.model, &err), DET_OK, "%s", err.message);
     return s;
+}
+
+static inline struct small small_open(const struct det_config *config, int threads)
+{
+    return small_open_for(config, threads, SMALL_IMAGES, SMALL_IMAGES);
 }
 
 static inline void small_close(struct small *s)
