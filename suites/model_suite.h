@@ -132,13 +132,21 @@ struct small {
 static inline struct det_config small_config(void)
 {
     static const char *const settings[][2] = {
-        {"model.preset", "custom"},       {"model.width", "4"},
-        {"model.groups", "4"},            {"model.fpn_channels", "8"},
-        {"model.fc_dim", "16"},           {"model.mask_convs", "1"},
-        {"model.mask_channels", "4"},     {"model.aspect_ratios", "[0.5, 1.0]"},
-        {"rpn.batch_per_image", "32"},    {"roi.batch_per_image", "16"},
-        {"rpn.post_nms_train", "24"},     {"rpn.post_nms_test", "24"},
-        {"roi.append_ground_truth", "true"}, {"infer.score_threshold", "0.0"}, {"infer.detections_per_image", "12"},
+        {"model.preset", "custom"},
+        {"model.width", "4"},
+        {"model.groups", "4"},
+        {"model.fpn_channels", "8"},
+        {"model.fc_dim", "16"},
+        {"model.mask_convs", "1"},
+        {"model.mask_channels", "4"},
+        {"model.aspect_ratios", "[0.5, 1.0]"},
+        {"rpn.batch_per_image", "32"},
+        {"roi.batch_per_image", "16"},
+        {"rpn.post_nms_train", "24"},
+        {"rpn.post_nms_test", "24"},
+        {"roi.append_ground_truth", "true"},
+        {"infer.score_threshold", "0.0"},
+        {"infer.detections_per_image", "12"},
     };
     struct det_config config;
     struct det_error err = {0};
@@ -311,9 +319,12 @@ static inline void expect_same_losses(const char *what, const struct det_losses 
         const char *name;
         double got, want;
     } all[] = {
-        {"loss_rpn_cls", got->rpn_cls, want->rpn_cls}, {"loss_rpn_bbox", got->rpn_bbox, want->rpn_bbox},
-        {"loss_cls", got->cls, want->cls},             {"loss_bbox", got->bbox, want->bbox},
-        {"loss_mask", got->mask, want->mask},          {"total", got->total, want->total},
+        {"loss_rpn_cls", got->rpn_cls, want->rpn_cls},
+        {"loss_rpn_bbox", got->rpn_bbox, want->rpn_bbox},
+        {"loss_cls", got->cls, want->cls},
+        {"loss_bbox", got->bbox, want->bbox},
+        {"loss_mask", got->mask, want->mask},
+        {"total", got->total, want->total},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cr_expect(memcmp(&all[i].got, &all[i].want, sizeof(double)) == 0 && isfinite(all[i].got),
@@ -334,8 +345,8 @@ static inline void expect_same_tensors(const char *what, const struct small *s, 
         for (size_t k = 0; k < p->size; k++)
             if (memcmp(&got[at + k], &want[at + k], sizeof *got)) {
                 cr_expect_fail("%s: %s of %s[%zu]: got %a, want %a, bit for bit", what,
-                               of_gradients ? "gradient" : "value", p->name, k,
-                               (double)got[at + k], (double)want[at + k]);
+                               of_gradients ? "gradient" : "value", p->name, k, (double)got[at + k],
+                               (double)want[at + k]);
                 return;
             }
     }

@@ -1,8 +1,8 @@
 /* The whole network's gradients against central differences of its losses.
  *
- * For each trainable tensor the loss is taken at w + h d and w - h d, along the gradient itself (its
- * length) and along two thirds of its elements (how it is spread over them). Two things would make
- * the difference wrong where the gradient is right:
+ * For each trainable tensor the loss is taken at w + h d and w - h d, along the gradient itself
+ * (its length) and along two thirds of its elements (how it is spread over them). Two things would
+ * make the difference wrong where the gradient is right:
  *
  *  - Proposals are constants to the analytic gradient but not to the loss. So in the first setting
  *    rpn.head.bbox_pred is zero: the proposals are the anchors, all of them, and all are RoIs;
@@ -17,11 +17,16 @@ static const int objects[IMAGES] = {3, 2};
 static struct det_config every_anchor_config(void)
 {
     static const char *const settings[][2] = {
-        {"model.aspect_ratios", "[1.0]"}, {"rpn.nms_iou", "1.0"},
-        {"rpn.pre_nms_train", "256"},     {"rpn.post_nms_train", "400"},
-        {"rpn.post_nms_test", "1"},       {"roi.batch_per_image", "400"},
-        {"roi.positive_fraction", "1.0"}, {"roi.fg_iou", "0.3"},
-        {"roi.bg_iou", "0.3"},            {"rpn.batch_per_image", "64"},
+        {"model.aspect_ratios", "[1.0]"},
+        {"rpn.nms_iou", "1.0"},
+        {"rpn.pre_nms_train", "256"},
+        {"rpn.post_nms_train", "400"},
+        {"rpn.post_nms_test", "1"},
+        {"roi.batch_per_image", "400"},
+        {"roi.positive_fraction", "1.0"},
+        {"roi.fg_iou", "0.3"},
+        {"roi.bg_iou", "0.3"},
+        {"rpn.batch_per_image", "64"},
     };
     struct det_config config = small_config();
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)

@@ -130,8 +130,7 @@ Test(checkpoint, every_bit_pattern_survives)
 /* ---- refusals ---- */
 
 /* Load fails, names the file and `named`, and leaves weights, optimiser, counters as they were. */
-static void expect_refused(struct small *s, const char *path, int with_optimizer,
-                           const char *named)
+static void expect_refused(struct small *s, const char *path, int with_optimizer, const char *named)
 {
     size_t floats = s->model->params.grad_floats;
     float *state = copy_of(s->model->params.states, floats);
@@ -220,8 +219,12 @@ Test(checkpoint, changed_files_are_refused)
     struct small s = small_open(&config, 1);
     char good[160], bad[160];
     const char *name = "roi_heads.box_predictor.cls_score.bias";
-    struct det_named_tensor t = {.name = name, .dtype = DET_F32, .n_dims = 1,
-                                 .dims = {SMALL_CLASSES + 1}, .data = zeros, .bytes = 12};
+    struct det_named_tensor t = {.name = name,
+                                 .dtype = DET_F32,
+                                 .n_dims = 1,
+                                 .dims = {SMALL_CLASSES + 1},
+                                 .data = zeros,
+                                 .bytes = 12};
     train_step(&s, samples, SMALL_IMAGES, 0);
     snprintf(good, sizeof good, "%s", in_folder(&folder, "good.safetensors"));
     snprintf(bad, sizeof bad, "%s", in_folder(&folder, "bad.safetensors"));
@@ -231,21 +234,26 @@ Test(checkpoint, changed_files_are_refused)
     expect_refused(&s, bad, 1, name);
     write_changed(good, bad, "optimizer.state1.roi_heads.box_predictor.cls_score.bias", NULL, 1);
     expect_refused(&s, bad, 1, "optimizer.state1.roi_heads.box_predictor.cls_score.bias");
-    cr_expect_eq(det_checkpoint_load(s.model, bad, 0, NULL, NULL), DET_OK, "weights alone are whole");
+    cr_expect_eq(det_checkpoint_load(s.model, bad, 0, NULL, NULL), DET_OK,
+                 "weights alone are whole");
     t.dims[0] = SMALL_CLASSES;
     t.bytes = 8;
     write_changed(good, bad, name, &t, 1);
     expect_refused(&s, bad, 0, name);
-    t = (struct det_named_tensor){.name = name, .dtype = DET_F32, .n_dims = 2, .dims = {3, 1},
-                                  .data = zeros, .bytes = 12};
+    t = (struct det_named_tensor){
+        .name = name, .dtype = DET_F32, .n_dims = 2, .dims = {3, 1}, .data = zeros, .bytes = 12};
     write_changed(good, bad, name, &t, 1);
     expect_refused(&s, bad, 0, name);
-    t = (struct det_named_tensor){.name = name, .dtype = DET_I32, .n_dims = 1, .dims = {3},
-                                  .data = zeros, .bytes = 12};
+    t = (struct det_named_tensor){
+        .name = name, .dtype = DET_I32, .n_dims = 1, .dims = {3}, .data = zeros, .bytes = 12};
     write_changed(good, bad, name, &t, 1);
     expect_refused(&s, bad, 0, name);
-    t = (struct det_named_tensor){.name = "unknown.weight", .dtype = DET_F32, .n_dims = 1,
-                                  .dims = {3}, .data = zeros, .bytes = 12};
+    t = (struct det_named_tensor){.name = "unknown.weight",
+                                  .dtype = DET_F32,
+                                  .n_dims = 1,
+                                  .dims = {3},
+                                  .data = zeros,
+                                  .bytes = 12};
     write_changed(good, bad, name, &t, 1);
     expect_refused(&s, bad, 0, name);
     write_changed(good, bad, NULL, NULL, 0);
@@ -273,8 +281,9 @@ Test(checkpoint, truncated_files_are_refused)
     cr_assert_eq(det_file_read(good, &data, &size, NULL), DET_OK);
     size_t header;
     memcpy(&header, data, sizeof header);
-    for (size_t length = 0; length < size;
-         length += length < 16 ? 1 : length < header + 16 ? header / 37 + 1 : size / 61 + 1) {
+    for (size_t length = 0; length < size; length += length < 16            ? 1
+                                                     : length < header + 16 ? header / 37 + 1
+                                                                            : size / 61 + 1) {
         cr_assert_eq(det_file_write(cut, data, length, NULL), DET_OK);
         expect_refused(&s, cut, 1, "");
     }

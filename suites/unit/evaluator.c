@@ -1,5 +1,6 @@
-/* The evaluator: its numbers are those of COCO's evaluation fed by hand with the model's detections,
- * its counts add up, and it neither disturbs training nor depends on how it is cut into batches. */
+/* The evaluator: its numbers are those of COCO's evaluation fed by hand with the model's
+ * detections, its counts add up, and it neither disturbs training nor depends on how it is cut into
+ * batches. */
 #include "harness/training/evaluator.h"
 
 #include "fixtures/fixture.h"
@@ -43,9 +44,12 @@ static struct small open_model(const struct det_config *config, int steps)
     struct small s = {.config = *config, .canvas = data->canvas_w, .dev = guarded_open(2)};
     struct det_error err = {0};
     struct loader loader;
-    struct det_model_options options = {.config = config, .n_classes = data->n_classes,
-                                        .canvas_h = data->canvas_h, .canvas_w = data->canvas_w,
-                                        .max_objects = data->max_objects, .batch_size = 2,
+    struct det_model_options options = {.config = config,
+                                        .n_classes = data->n_classes,
+                                        .canvas_h = data->canvas_h,
+                                        .canvas_w = data->canvas_w,
+                                        .max_objects = data->max_objects,
+                                        .batch_size = 2,
                                         .infer_batch_size = (int)config->eval_batch_size};
     cr_assert_eq(det_model_create(s.dev, &options, &s.model, &err), DET_OK, "%s", err.message);
     cr_assert_eq(loader_open(&loader, data, pool, 2, 1, 0, &err), DET_OK);
@@ -72,9 +76,9 @@ static void add_row(struct by_hand *h, int64_t image, int label, const float *b,
                                        (double)b[3] - (double)b[1]},
                                .area = (double)NAN,
                                .score = score ? (double)*score : 0.0};
-    cr_assert_eq((score ? det_coco_eval_add_detection : det_coco_eval_add_truth)(h->coco, &row,
-                                                                                NULL),
-                 DET_OK);
+    cr_assert_eq(
+        (score ? det_coco_eval_add_detection : det_coco_eval_add_truth)(h->coco, &row, NULL),
+        DET_OK);
 }
 
 static void add_batch(struct by_hand *h, struct small *s, const struct det_sample *samples, int n,
@@ -135,7 +139,8 @@ Test(evaluator, numbers_are_those_of_coco_by_hand)
     struct by_hand hand;
     struct det_error err = {0};
     cr_assert_eq(evaluator_open(&e, &config, data, pool, &err), DET_OK, "%s", err.message);
-    for (int again = 0; again < 2; again++) { /* the second time the ground truth is there already */
+    for (int again = 0; again < 2;
+         again++) { /* the second time the ground truth is there already */
         cr_assert_eq(evaluator_run(&e, s.model, 12, &line, &err), DET_OK, "%s", err.message);
         struct det_coco_result *want = evaluate_by_hand(&hand, &s);
         cr_expect_gt(hand.detections[0], hand.objects, "too few detections to tell anything");

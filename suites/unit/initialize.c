@@ -6,7 +6,7 @@
 struct law {
     const char *part, *suffix; /* of the name */
     enum { ZERO, ONE, NORMAL, UNIFORM } kind;
-    double scale; /* of std or bound */
+    double scale;                       /* of std or bound */
     enum { ALONE, FAN_IN, FAN_OUT } by; /* scale / sqrt(fan) */
 };
 
@@ -68,8 +68,8 @@ static struct moments moments_of(const struct det_parameter *p)
     return m;
 }
 
-/* With n values the mean is off by std / sqrt(n) and the std by std / sqrt(2 n), one sigma; five are
- * allowed (60 tensors: a false alarm in 30 000 seeds; this one is fixed). */
+/* With n values the mean is off by std / sqrt(n) and the std by std / sqrt(2 n), one sigma; five
+ * are allowed (60 tensors: a false alarm in 30 000 seeds; this one is fixed). */
 static void check_law(struct det_model *model, const struct det_parameter *p)
 {
     const struct law *law = law_of(p->name);
@@ -94,7 +94,8 @@ static void check_law(struct det_model *model, const struct det_parameter *p)
         cr_expect(m.largest <= scale * (1.0 + 1e-6), "%s: %g is over the bound %g", p->name,
                   m.largest, scale);
     if (law->kind == NORMAL && p->size >= 4096)
-        cr_expect(m.largest > 3.0 * std, "%s: no tail: largest %g, std %g", p->name, m.largest, std);
+        cr_expect(m.largest > 3.0 * std, "%s: no tail: largest %g, std %g", p->name, m.largest,
+                  std);
 }
 
 Test(initialize, laws_are_torchvisions)
@@ -123,7 +124,8 @@ Test(initialize, seeds_and_names_give_other_numbers)
     struct small again = small_open(&config, 2);
     config.seed = 2;
     struct small other = small_open(&config, 1);
-    cr_expect_eq(det_model_hash(a.model), det_model_hash(again.model), "not a function of the seed");
+    cr_expect_eq(det_model_hash(a.model), det_model_hash(again.model),
+                 "not a function of the seed");
     for (size_t i = 0; i < det_model_parameter_count(a.model); i++) {
         const struct det_parameter *p = det_model_parameter(a.model, i);
         const struct det_parameter *q = det_model_parameter(other.model, i);
@@ -142,8 +144,8 @@ Test(initialize, seeds_and_names_give_other_numbers)
     small_close(&other);
 }
 
-/* Another class count, another depth of the mask head: every tensor of the same name and shape stays
- * as it was. A checkpoint comparison between configurations rests on that. */
+/* Another class count, another depth of the mask head: every tensor of the same name and shape
+ * stays as it was. A checkpoint comparison between configurations rests on that. */
 Test(initialize, other_parts_do_not_shift_the_numbers)
 {
     struct det_config config = small_config();
@@ -214,8 +216,8 @@ Test(initialize, losses_at_zero_logits_are_closed_forms)
     }
 }
 
-/* The untrained net is close to that: the RPN's logits are of the order of 0.01 times a feature, the
- * box head's bounded by its fan-in. A detector that starts far off was initialised wrongly. */
+/* The untrained net is close to that: the RPN's logits are of the order of 0.01 times a feature,
+ * the box head's bounded by its fan-in. A detector that starts far off was initialised wrongly. */
 Test(initialize, first_losses_are_near_the_closed_forms)
 {
     for (int64_t seed = 1; seed <= 4; seed++) {
@@ -228,8 +230,8 @@ Test(initialize, first_losses_are_near_the_closed_forms)
         struct det_step_stats stats = pass(&s, samples, SMALL_IMAGES, 0);
         cr_expect(fabs(stats.losses.rpn_cls - log(2.0)) < 0.02, "seed %lld: loss_rpn_cls %g",
                   (long long)seed, stats.losses.rpn_cls);
-        cr_expect(fabs(stats.losses.cls - log(SMALL_CLASSES + 1.0)) < 0.5,
-                  "seed %lld: loss_cls %g", (long long)seed, stats.losses.cls);
+        cr_expect(fabs(stats.losses.cls - log(SMALL_CLASSES + 1.0)) < 0.5, "seed %lld: loss_cls %g",
+                  (long long)seed, stats.losses.cls);
         cr_expect(stats.losses.mask > 0.4 && stats.losses.mask < 1.5, "seed %lld: loss_mask %g",
                   (long long)seed, stats.losses.mask);
         small_close(&s);

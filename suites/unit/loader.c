@@ -18,8 +18,13 @@ static enum det_code load(const struct det_dataset *self, int64_t index, struct 
 
 static struct det_dataset dataset_of(int64_t size)
 {
-    return (struct det_dataset){.name = "made", .size = size, .n_classes = 1, .canvas_h = 32,
-                                .canvas_w = 32, .max_objects = 4, .load = load};
+    return (struct det_dataset){.name = "made",
+                                .size = size,
+                                .n_classes = 1,
+                                .canvas_h = 32,
+                                .canvas_w = 32,
+                                .max_objects = 4,
+                                .load = load};
 }
 
 static int64_t image_at(struct loader *l, int64_t position)

@@ -396,8 +396,8 @@ Test(model, bf16_follows_fp32)
         cr_expect(fabs(all[i].got - all[i].want) <= all[i].tolerance * fmax(1.0, all[i].want),
                   "%s: bf16 %g, fp32 %g", all[i].name, all[i].got, all[i].want);
     cr_expect_neq(got.losses.rpn_cls, want.losses.rpn_cls, "nothing was rounded");
-    cr_expect(isfinite(got.grad_norm) && got.grad_norm > 0.0 && !got.skipped,
-              "gradient norm %g", got.grad_norm);
+    cr_expect(isfinite(got.grad_norm) && got.grad_norm > 0.0 && !got.skipped, "gradient norm %g",
+              got.grad_norm);
     cr_expect_gt(got.loss_scale, 1.0);
     small_close(&rounded);
     drop_images(samples, SMALL_IMAGES);
@@ -422,7 +422,8 @@ Test(model, bf16_keeps_fp32_master_weights)
         fine += (bits & 0xffff) != 0;
         changed += slot->parameter.value[k] != before[k];
         memcpy(&bits, &slot->compute[k], sizeof bits);
-        cr_assert_eq(bits & 0xffff, 0, "%s[%zu] is computed with more than bfloat16", slot->name, k);
+        cr_assert_eq(bits & 0xffff, 0, "%s[%zu] is computed with more than bfloat16", slot->name,
+                     k);
     }
     cr_expect_gt(fine, (int)slot->parameter.size / 2, "the master weights were rounded");
     cr_expect_gt(changed, (int)slot->parameter.size / 2, "small steps are lost");
@@ -484,7 +485,8 @@ Test(model, a_nan_weight_shows)
         }
         p->value[p->size / 2] = kept;
     }
-    struct det_parameter *score = det_model_find(s.model, "roi_heads.box_predictor.cls_score.weight");
+    struct det_parameter *score =
+        det_model_find(s.model, "roi_heads.box_predictor.cls_score.weight");
     struct det_infer_stats stats;
     struct det_image_detections out = {.at = found[0].at, .mask_logits = found[0].masks};
     for (size_t k = 0; k < score->size; k++)
@@ -503,9 +505,13 @@ static enum det_code create(const struct det_config *config, int classes, int ca
 {
     struct det_device *dev = guarded_open(1);
     struct det_model *model;
-    struct det_model_options options = {.config = config, .n_classes = classes, .canvas_h = canvas,
-                                        .canvas_w = SMALL_CANVAS, .max_objects = 1,
-                                        .batch_size = batch, .infer_batch_size = 1};
+    struct det_model_options options = {.config = config,
+                                        .n_classes = classes,
+                                        .canvas_h = canvas,
+                                        .canvas_w = SMALL_CANVAS,
+                                        .max_objects = 1,
+                                        .batch_size = batch,
+                                        .infer_batch_size = 1};
     enum det_code code = det_model_create(dev, &options, &model, err);
     cr_expect_eq(model != NULL, code == DET_OK);
     det_model_destroy(model);

@@ -434,8 +434,8 @@ Test(model_batch, bad_input_is_refused_by_name)
 
     float *box = samples[1].truth.boxes[1];
     const float kept[4] = {box[0], box[1], box[2], box[3]};
-    const float bad[][4] = {{5, 5, 5, 9}, {5, 5, 9, 5}, {9, 5, 5, 9}, {NAN, 5, 9, 9},
-                            {5, 5, INFINITY, 9}, {5, NAN, 9, 9}};
+    const float bad[][4] = {{5, 5, 5, 9},   {5, 5, 9, 5},        {9, 5, 5, 9},
+                            {NAN, 5, 9, 9}, {5, 5, INFINITY, 9}, {5, NAN, 9, 9}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         memcpy(box, bad[i], sizeof bad[i]);
         expect_refused(&s, samples, 2, "image 101, object 1");

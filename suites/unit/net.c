@@ -121,8 +121,12 @@ static void own_open(struct own *o, int wants_input_gradient, int trainable)
 {
     struct det_error err = {0};
     *o = (struct own){.dev = guarded_open(1)};
-    struct net_conv conv = {.c_out = 1, .kernel = 1, .stride = 1, .bias = 1,
-                            .trainable = trainable, .init = DET_INIT_NORMAL_001,
+    struct net_conv conv = {.c_out = 1,
+                            .kernel = 1,
+                            .stride = 1,
+                            .bias = 1,
+                            .trainable = trainable,
+                            .init = DET_INIT_NORMAL_001,
                             .bias_init = DET_INIT_ZERO};
     net_begin(&o->net, &o->params, 1, 1, &err);
     o->x = net_input(&o->net, 1, 4, 4, wants_input_gradient);
@@ -144,8 +148,8 @@ static void own_close(struct own *o)
 }
 
 /* x = 0 .. 15, w = 2, b = 1: y1 = 2 x + 1; the pooled maxima are 5 7 13 15, y2 = 11 15 27 31. With
- * all gradients 1: dw = sum of x + sum of maxima = 120 + 40, db = 16 + 4, dx = 2, and 4 where x is a
- * maximum. */
+ * all gradients 1: dw = sum of x + sum of maxima = 120 + 40, db = 16 + 4, dx = 2, and 4 where x is
+ * a maximum. */
 Test(net, shared_weights_by_hand)
 {
     struct own o;
@@ -198,9 +202,13 @@ Test(net, what_is_not_wanted_is_not_made)
 Test(net, failing_allocations_leave_nothing_behind)
 {
     struct det_config config = small_config();
-    struct det_model_options options = {.config = &config, .n_classes = 1,
-                                        .canvas_h = SMALL_CANVAS, .canvas_w = SMALL_CANVAS,
-                                        .max_objects = 1, .batch_size = 1, .infer_batch_size = 1};
+    struct det_model_options options = {.config = &config,
+                                        .n_classes = 1,
+                                        .canvas_h = SMALL_CANVAS,
+                                        .canvas_w = SMALL_CANVAS,
+                                        .max_objects = 1,
+                                        .batch_size = 1,
+                                        .infer_batch_size = 1};
     set(&config, "model.precision", "bf16");
     enum det_code code = DET_NO_MEMORY;
     for (int good = 0; code != DET_OK; good++) {

@@ -117,12 +117,33 @@ Test(sweep, shipped_studies)
 /* ---- tables ---- */
 
 static const struct sweep_result made[] = {
-    {.variant = 0, .seed = 1, .verdict = VERDICT_COLLAPSED, .step = 240, .detections = 0,
-     .objects = 160, .mean_object_score = 0.30, .last_eval = 300, .max_score = 0.4},
-    {.variant = 0, .seed = 2, .verdict = VERDICT_HEALTHY, .step = -1, .detections = 7,
-     .objects = 160, .mean_object_score = 0.40, .last_eval = 300, .max_score = 0.6},
-    {.variant = 0, .seed = 3, .verdict = VERDICT_COLLAPSED, .step = 250, .detections = 1,
-     .objects = 160, .mean_object_score = 0.35, .last_eval = 300, .max_score = 0.5},
+    {.variant = 0,
+     .seed = 1,
+     .verdict = VERDICT_COLLAPSED,
+     .step = 240,
+     .detections = 0,
+     .objects = 160,
+     .mean_object_score = 0.30,
+     .last_eval = 300,
+     .max_score = 0.4},
+    {.variant = 0,
+     .seed = 2,
+     .verdict = VERDICT_HEALTHY,
+     .step = -1,
+     .detections = 7,
+     .objects = 160,
+     .mean_object_score = 0.40,
+     .last_eval = 300,
+     .max_score = 0.6},
+    {.variant = 0,
+     .seed = 3,
+     .verdict = VERDICT_COLLAPSED,
+     .step = 250,
+     .detections = 1,
+     .objects = 160,
+     .mean_object_score = 0.35,
+     .last_eval = 300,
+     .max_score = 0.5},
     {.variant = 1, .seed = 1, .verdict = VERDICT_DIVERGED, .step = 3, .last_eval = -1},
 };
 
@@ -213,8 +234,8 @@ static void run_small(const char *name, int jobs, struct sweep_result *results)
     char path[128];
     struct det_error err = {0};
     snprintf(path, sizeof path, "%s/%s", folder.path, name);
-    struct sweep_options options = {.study = &study, .folder = path, .backend = "cpu",
-                                    .first_seed = 5, .jobs = jobs};
+    struct sweep_options options = {
+        .study = &study, .folder = path, .backend = "cpu", .first_seed = 5, .jobs = jobs};
     cr_assert_eq(sweep_count(&options), 4);
     cr_assert_eq(sweep_run(&options, results, &err), DET_OK, "%s", err.message);
 }
@@ -252,8 +273,8 @@ Test(sweep, a_run_that_cannot_be_made_ends_it)
     struct sweep_result results[4];
     struct det_error err = {0};
     cr_assert_eq(read_text(small_study, &err), DET_OK, "%s", err.message);
-    struct sweep_options options = {.study = &study, .folder = "/proc/nowhere", .backend = "cpu",
-                                    .jobs = 1};
+    struct sweep_options options = {
+        .study = &study, .folder = "/proc/nowhere", .backend = "cpu", .jobs = 1};
     cr_expect_eq(sweep_run(&options, results, &err), DET_IO);
     cr_expect(strstr(err.message, "/proc/nowhere"), "%s", err.message);
 }

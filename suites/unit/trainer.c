@@ -1,5 +1,5 @@
-/* Whole runs: a resumed one is the same run to the bit, threads do not matter, divergence is a `stop`
- * line, and bad input is named before anything is written. */
+/* Whole runs: a resumed one is the same run to the bit, threads do not matter, divergence is a
+ * `stop` line, and bad input is named before anything is written. */
 #include "harness/training/trainer.h"
 
 #include "detector/base/file.h"
@@ -67,9 +67,12 @@ static struct stopper run(const struct det_config *config, const char *path, int
 {
     struct stopper stopper = {.at = stop};
     struct det_error err = {0};
-    struct trainer_options options = {
-        .config = config, .folder = path, .name = "short", .backend = "cpu", .resume = resume,
-        .observer = {&stopper, count_step, count_eval, stop_here}};
+    struct trainer_options options = {.config = config,
+                                      .folder = path,
+                                      .name = "short",
+                                      .backend = "cpu",
+                                      .resume = resume,
+                                      .observer = {&stopper, count_step, count_eval, stop_here}};
     cr_assert_eq(trainer_run(&options, &err), DET_OK, "%s", err.message);
     return stopper;
 }
@@ -221,8 +224,8 @@ Test(trainer, bad_input_is_named)
     struct det_config config = short_config();
     char path[128];
     snprintf(path, sizeof path, "%s/run", folder.path);
-    struct trainer_options options = {.config = &config, .folder = path, .name = "bad",
-                                      .backend = "cpu"};
+    struct trainer_options options = {
+        .config = &config, .folder = path, .name = "bad", .backend = "cpu"};
     options.resume = 1;
     expect_refused(&options, DET_IO, "checkpoint.safetensors");
     options.resume = 0;
@@ -252,8 +255,8 @@ Test(trainer, a_resume_that_does_not_fit_is_refused)
     struct det_config config = short_config();
     run(&config, folder.path, 0, 3);
     config.model_fc_dim = 32;
-    struct trainer_options options = {.config = &config, .folder = folder.path, .name = "other",
-                                      .backend = "cpu", .resume = 1};
+    struct trainer_options options = {
+        .config = &config, .folder = folder.path, .name = "other", .backend = "cpu", .resume = 1};
     expect_refused(&options, DET_INVALID, "roi_heads.box_head.fc6");
     config = short_config();
     cr_assert_eq(unlink(in_folder(&folder, "log.jsonl")), 0);
@@ -276,8 +279,11 @@ Test(trainer, starts_from_given_weights)
     config.optimizer_lr = 0.0;
     config.seed = 7;
     struct stopper stopper = {.at = STEPS};
-    struct trainer_options options = {.config = &config, .folder = second, .name = "from weights",
-                                      .backend = "cpu", .weights = weights,
+    struct trainer_options options = {.config = &config,
+                                      .folder = second,
+                                      .name = "from weights",
+                                      .backend = "cpu",
+                                      .weights = weights,
                                       .observer = {&stopper, count_step, NULL, NULL}};
     cr_assert_eq(trainer_run(&options, NULL), DET_OK);
     struct logged_run *b = log_of(second);
