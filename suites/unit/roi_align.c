@@ -274,6 +274,38 @@ Test(roi_align, flip_equivariance)
     destroy(&k);
 }
 
+/* Every image of a large batch is found: map i is one cell that holds i. */
+Test(roi_align, image_indices_are_wide)
+{
+    enum { IMAGES = 70000 };
+    static const int32_t image[] = {0, 1, 127, 128, 255, 256, 32768, 65536, IMAGES - 1};
+    enum { N = sizeof image / sizeof *image };
+    struct det_roi_align shape = {.n_levels = 1, .n_images = IMAGES, .channels = 1, .h = {1},
+                                  .w = {1}, .scale = {1.0f}, .output_size = 1, .sampling_ratio = 1,
+                                  .max_rois = N};
+    struct scratch scratch;
+    det_roi_align_scratch(&shape, &scratch.per_worker, &scratch.shared);
+    struct det_device *dev = open_device(1, scratch);
+    float *x = filled(IMAGES, 0.0f), *dx = filled(IMAGES, 0.0f);
+    float boxes[N][4], y[N], dy[N];
+    for (int i = 0; i < IMAGES; i++)
+        x[i] = (float)i;
+    for (int r = 0; r < N; r++) {
+        memcpy(boxes[r], (float[]){0, 0, 1, 1}, sizeof boxes[r]);
+        dy[r] = (float)(r + 1);
+    }
+    det_roi_align_forward(dev, &shape, (const float *const[]){x}, boxes[0], image, NULL, y);
+    det_roi_align_backward(dev, &shape, dy, boxes[0], image, NULL, (float *const[]){dx});
+    for (int r = 0; r < N; r++) {
+        cr_expect_eq(y[r], (float)image[r], "image %d: got %g", image[r], (double)y[r]);
+        cr_expect_eq(dx[image[r]], dy[r], "image %d: gradient %g", image[r],
+                     (double)dx[image[r]]);
+    }
+    free(x);
+    free(dx);
+    close_device(dev);
+}
+
 /* Backward adds: twice gives twice, onto what is there; levels that are not wanted are left out. */
 Test(roi_align, backward_accumulates)
 {
