@@ -188,6 +188,37 @@ Test(trainer, seeds_matter)
     logged_run_close(y);
 }
 
+/* Two passes of an image each are one pass of two images, where the denominators are the same for
+ * every image: full quotas, loss_cls by RoIs, no masks. Losses and norms of the first steps agree to
+ * float's rounding; a step counts once, however many passes it has. */
+Test(trainer, accumulated_passes_are_one_batch)
+{
+    struct logged_run *logs[2];
+    for (int accumulate = 1; accumulate <= 2; accumulate++) {
+        char path[128];
+        struct det_config config = short_config();
+        set(&config, "roi_cls_avg_factor", "rois");
+        set(&config, "mask.enabled", "false");
+        set(&config, "clip_grad_norm", "0");
+        config.train_accumulate = accumulate;
+        config.train_batch_size = 2 / accumulate;
+        snprintf(path, sizeof path, "%s/%d", folder.path, accumulate);
+        struct stopper seen = run(&config, path, 0, STEPS);
+        cr_expect_eq(seen.steps, STEPS, "%d passes: %d steps", accumulate, seen.steps);
+        logs[accumulate - 1] = log_of(path);
+    }
+    for (int i = 0; i < 3; i++) {
+        const struct run_log_step *one = &logs[0]->steps[i], *two = &logs[1]->steps[i];
+        cr_expect(fabs(two->loss - one->loss) <= 1e-5 * one->loss, "step %d: loss %g, one batch %g",
+                  i, two->loss, one->loss);
+        cr_expect(fabs(two->grad_norm - one->grad_norm) <= 1e-4 * one->grad_norm,
+                  "step %d: norm %g, one batch %g", i, two->grad_norm, one->grad_norm);
+        cr_expect_eq(two->objects, one->objects);
+    }
+    logged_run_close(logs[0]);
+    logged_run_close(logs[1]);
+}
+
 /* ---- divergence ---- */
 
 Test(trainer, divergence_stops_the_run_and_says_so)
