@@ -31,13 +31,14 @@ static double one_box(struct det_box_loss loss, const float deltas[4], float gra
 }
 
 /* beta 0.5: 0.25 is quadratic, 0.25^2 / (2 * 0.5) = 0.0625, slope 0.25 / 0.5; -0.5 is at beta,
- * where both forms give 0.25, slope -1; 2 is linear, 2 - 0.25, slope 1; 0 is 0. */
+ * where both forms give 0.25, slope -1; 2 is linear, 2 - 0.25, slope 1; so is -0.75 (beta is not 1),
+ * 0.75 - 0.25, slope -1. */
 Test(box_losses, either_side_of_beta)
 {
-    const float deltas[4] = {0.25f, -0.5f, 2.0f, 0.0f};
-    const float want[4] = {0.5f, -1.0f, 1.0f, 0.0f};
+    const float deltas[4] = {0.25f, -0.5f, 2.0f, -0.75f};
+    const float want[4] = {0.5f, -1.0f, 1.0f, -1.0f};
     float gradient[4];
-    expect_near("loss", one_box(smooth(0.5f), deltas, gradient), 0.0625 + 0.25 + 1.75, 1e-7);
+    expect_near("loss", one_box(smooth(0.5f), deltas, gradient), 0.0625 + 0.25 + 1.75 + 0.5, 1e-7);
     expect_each_near("gradient", gradient, want, 4, 1e-7);
 }
 

@@ -87,6 +87,7 @@ static void check_law(struct det_model *model, const struct det_parameter *p)
     double std = law->kind == NORMAL ? scale : scale / sqrt(3.0);
     cr_expect(fabs(m.mean) <= 5.0 * std / sqrt(n), "%s: mean %g of %zu, std %g", p->name, m.mean,
               p->size, std);
+    cr_expect_gt(m.largest, 0.0, "%s: all zero", p->name);
     if (p->size >= 64)
         cr_expect(fabs(m.std - std) <= 5.0 * std / sqrt(2.0 * n), "%s: std %g of %zu, want %g",
                   p->name, m.std, p->size, std);
