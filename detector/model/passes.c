@@ -24,33 +24,22 @@ void det_model_trunk_forward(struct det_model *m, int n)
     }
 }
 
-/* Over the images of this pass: gradients are planned for no more than a training batch, which may
- * be smaller than an inference batch. */
-static struct det_roi_align of_this_pass(const struct det_model *m, const struct det_roi_align *p)
-{
-    struct det_roi_align pass = *p;
-    pass.n_images = m->last_images;
-    return pass;
-}
-
 void det_model_pool_rois(struct det_model *m, const struct det_roi_align *p,
                          const struct det_rois *rois, float *features)
 {
-    struct det_roi_align pass = of_this_pass(m, p);
     const float *maps[DET_MAX_LEVELS];
     for (int l = 0; l < p->n_levels; l++)
         maps[l] = m->trunk.tensors[m->levels[l]].value;
-    m->dev->ops->roi_align_forward(m->dev, &pass, maps, rois->boxes, rois->image, rois->level,
+    m->dev->ops->roi_align_forward(m->dev, p, maps, rois->boxes, rois->image, rois->level,
                                    features);
 }
 
 void det_model_pool_rois_backward(struct det_model *m, const struct det_roi_align *p,
                                   const struct det_rois *rois, const float *dfeatures)
 {
-    struct det_roi_align pass = of_this_pass(m, p);
     float *maps[DET_MAX_LEVELS];
     for (int l = 0; l < p->n_levels; l++)
         maps[l] = m->trunk.tensors[m->levels[l]].grad;
-    m->dev->ops->roi_align_backward(m->dev, &pass, dfeatures, rois->boxes, rois->image, rois->level,
+    m->dev->ops->roi_align_backward(m->dev, p, dfeatures, rois->boxes, rois->image, rois->level,
                                     maps);
 }

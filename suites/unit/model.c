@@ -127,30 +127,6 @@ Test(model, small_batch_after_a_large_one)
     drop_images(samples, SMALL_IMAGES);
 }
 
-/* Room for more images at inference than in training, and the other way round: gradients are
- * planned for the training batch only, and nothing may reach beyond them (address sanitizer). */
-Test(model, training_and_inference_batches_of_other_sizes)
-{
-    struct det_config config = small_config();
-    struct det_sample samples[SMALL_IMAGES];
-    images_with(samples, SMALL_IMAGES, some_objects);
-    struct record *want = NULL;
-    static const int rooms[][2] = {{1, 1}, {1, 8}, {4, 1}};
-    for (size_t r = 0; r < sizeof rooms / sizeof *rooms; r++) {
-        struct small s = small_open_for(&config, 2, rooms[r][0], rooms[r][1]);
-        struct record *got = record_of(&s, samples, 1, 1);
-        if (want)
-            expect_same_record("other rooms", &s, got, want);
-        if (want)
-            drop_record(got);
-        else
-            want = got;
-        small_close(&s);
-    }
-    drop_record(want);
-    drop_images(samples, SMALL_IMAGES);
-}
-
 /* ---- what trains ---- */
 
 /* Stage 0 is the stem; -1: not of the body. */

@@ -384,15 +384,7 @@ Test(model_batch, larger_inference_batches_leave_training_alone)
     float *gradients[2];
     images_with(samples, 2, objects);
     for (int larger = 0; larger < 2; larger++) {
-        struct small s = {.config = config, .canvas = SMALL_CANVAS, .dev = guarded_open(1)};
-        struct det_model_options options = {.config = &config,
-                                            .n_classes = SMALL_CLASSES,
-                                            .canvas_h = SMALL_CANVAS,
-                                            .canvas_w = SMALL_CANVAS,
-                                            .max_objects = SMALL_OBJECTS,
-                                            .batch_size = 2,
-                                            .infer_batch_size = larger ? 64 : 1};
-        cr_assert_eq(det_model_create(s.dev, &options, &s.model, NULL), DET_OK);
+        struct small s = small_open_for(&config, 1, 2, larger ? 64 : 1);
         poison_passes(&s);
         stats[larger] = pass(&s, samples, 2, 0);
         gradients[larger] = gradients_of(&s);
