@@ -319,8 +319,10 @@ struct det_backend {
                         const float *x, float *y);
     void (*scatter_rows)(struct det_device *, size_t row, const int32_t *index,
                          const int32_t *count, const float *dy, float *dx);
-    /* (x - mean[c]) / std[c] over [n, 3, h, w] RGB in [0, 1]; x == y allowed */
-    void (*normalize)(struct det_device *, int n, int plane, const float *x, float *y);
+    /* (x - mean[c]) / std[c] over [n, 3, h, w] RGB in [0, 1]; 0 outside an image's own height and
+     * width, as torchvision pads after normalising. x == y allowed */
+    void (*normalize)(struct det_device *, int n, int h, int w, const float *heights,
+                      const float *widths, const float *x, float *y);
     /* one level's head output [n, a*k, h, w] into rows [n, A, k] at row `first` ((row, column, anchor)
      * order), and back (overwrites) */
     void (*rpn_gather)(struct det_device *, int n, int a, int k, int h, int w, int n_anchors,

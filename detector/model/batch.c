@@ -93,7 +93,8 @@ enum det_code det_model_load_batch(struct det_model *m, const struct det_sample 
     ops->upload(m->dev, m->d.image_ids, m->h.image_ids, (size_t)n * sizeof(int64_t));
     ops->upload(m->dev, m->d.image_heights, m->h.image_heights, (size_t)n * sizeof(float));
     ops->upload(m->dev, m->d.image_widths, m->h.image_widths, (size_t)n * sizeof(float));
-    ops->normalize(m->dev, n, (int)plane, images, images);
+    ops->normalize(m->dev, n, m->canvas_h, m->canvas_w, m->d.image_heights, m->d.image_widths, images,
+                   images);
     m->last_images = n;
     return with_truth ? load_truth(m, samples, n, err) : DET_OK;
 }

@@ -114,10 +114,29 @@ Test(gather, normalize)
         x[i] = mean[i / 2 % 3] + (float)(i % 2) * std[i / 2 % 3];
         want[i] = i % 2;
     }
+    const float heights[2] = {1, 1}, widths[2] = {2, 2};
     struct det_device *dev = device(2);
-    dev->ops->normalize(dev, 2, 2, x, y);
+    dev->ops->normalize(dev, 2, 1, 2, heights, widths, x, y);
     expect_near("normalize", "y", y, want, 12, 1e-6);
-    dev->ops->normalize(dev, 2, 2, x, x);
+    dev->ops->normalize(dev, 2, 1, 2, heights, widths, x, x);
     expect_same_bits("normalize", "in place", x, y, 12);
+    close_device(dev);
+}
+
+/* The canvas beyond an image is 0 after normalising, whatever stood there: torchvision pads
+ * normalised images. Image 0 fills its 2 x 3 canvas, image 1 only 1 x 2 of it. */
+Test(gather, normalize_leaves_the_padding_zero)
+{
+    const float heights[2] = {2, 1}, widths[2] = {3, 2};
+    float x[2 * 3 * 6], y[2 * 3 * 6];
+    for (int i = 0; i < 36; i++)
+        x[i] = 0.75f;
+    struct det_device *dev = device(1);
+    dev->ops->normalize(dev, 2, 2, 3, heights, widths, x, y);
+    for (int i = 0; i < 36; i++) {
+        int inside = i < 18 || i % 6 < 2;
+        cr_expect((y[i] != 0.0f) == inside, "element %d: got %g, %s the image", i, (double)y[i],
+                  inside ? "inside" : "outside");
+    }
     close_device(dev);
 }
