@@ -51,7 +51,8 @@ static inline void destroy_weighted(struct weighted *k)
     free(k->dy);
 }
 
-/* ---- the reference ----------------------------------------------------------------------------- */
+/* ---- the reference -----------------------------------------------------------------------------
+ */
 
 struct weighted_reference {
     const struct weighted *k;
@@ -68,10 +69,9 @@ static inline void add_product(void *arg, size_t y, size_t x, size_t w)
 
 static inline struct weighted_reference weighted_reference(const struct weighted *k)
 {
-    struct weighted_reference r = {k, calloc(k->ny + 1, sizeof(double)),
-                                   calloc(k->nx + 1, sizeof(double)),
-                                   calloc(k->nw + 1, sizeof(double)),
-                                   calloc((size_t)k->c_out + 1, sizeof(double))};
+    struct weighted_reference r = {
+        k, calloc(k->ny + 1, sizeof(double)), calloc(k->nx + 1, sizeof(double)),
+        calloc(k->nw + 1, sizeof(double)), calloc((size_t)k->c_out + 1, sizeof(double))};
     k->kind->visit(k, add_product, &r);
     for (size_t i = 0; i < k->ny; i++) {
         size_t c = i / (size_t)k->plane % (size_t)k->c_out;
@@ -89,7 +89,8 @@ static inline void drop_weighted_reference(struct weighted_reference *r)
     free(r->dbias);
 }
 
-/* ---- a pass ------------------------------------------------------------------------------------- */
+/* ---- a pass -------------------------------------------------------------------------------------
+ */
 
 /* Forward and backward into fresh outputs: y, dx, dw, dbias. */
 static inline struct results weighted_pass(struct det_device *dev, const void *layer)
@@ -108,7 +109,8 @@ static inline struct results weighted_pass(struct det_device *dev, const void *l
     return r;
 }
 
-/* ---- the checks ---------------------------------------------------------------------------------- */
+/* ---- the checks
+ * ---------------------------------------------------------------------------------- */
 
 static inline void expect_reference(const struct weighted *k)
 {

@@ -5,7 +5,7 @@
 #include "detector/bodies/host_device.h"
 
 struct det_bilinear {
-    int low, high;            /* cells */
+    int low, high;                 /* cells */
     float low_weight, high_weight; /* both 0 where the sample lies off the map */
 };
 

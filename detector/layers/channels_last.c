@@ -64,8 +64,9 @@ static void from_row(void *arg, int item, int worker)
     size_t plane = (size_t)s->h * (size_t)s->w;
     int image = item / s->h;
     int row = item % s->h;
-    const float *from = job->from + (size_t)((image * s->rows + row + s->top) * s->columns +
-                                             s->left) * (size_t)s->c;
+    const float *from =
+        job->from +
+        (size_t)((image * s->rows + row + s->top) * s->columns + s->left) * (size_t)s->c;
     float *to = job->to + (size_t)image * (size_t)s->of * plane + row * s->w;
     float turned[CHANNELS * COLUMNS];
     for (int c0 = 0; c0 < s->c; c0 += CHANNELS)

@@ -6,9 +6,9 @@
 #include "detector/backend/cpu.h"
 
 struct det_channels_last {
-    int n, c, h, w;    /* c channels of the map [n, of, h, w] */
+    int n, c, h, w; /* c channels of the map [n, of, h, w] */
     int of;
-    int top, left;     /* border before it: a buffer is [n, rows, columns, c] */
+    int top, left; /* border before it: a buffer is [n, rows, columns, c] */
     int rows, columns;
 };
 

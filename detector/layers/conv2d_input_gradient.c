@@ -22,9 +22,16 @@ struct job {
  * 180 degrees with its channels exchanged. */
 static struct det_conv2d mirrored(const struct det_conv2d *s)
 {
-    return (struct det_conv2d){.n = s->n, .c_in = s->c_out, .h_in = s->h_out, .w_in = s->w_out,
-                               .c_out = s->c_in, .kernel = s->kernel, .stride = 1,
-                               .pad = s->kernel - 1 - s->pad, .h_out = s->h_in, .w_out = s->w_in,
+    return (struct det_conv2d){.n = s->n,
+                               .c_in = s->c_out,
+                               .h_in = s->h_out,
+                               .w_in = s->w_out,
+                               .c_out = s->c_in,
+                               .kernel = s->kernel,
+                               .stride = 1,
+                               .pad = s->kernel - 1 - s->pad,
+                               .h_out = s->h_in,
+                               .w_out = s->w_in,
                                .count = s->count};
 }
 

@@ -70,8 +70,8 @@ static void rows_of_image(const struct job *job, const struct det_conv2d_tile *t
     } else {
         det_im2col(s, x, s->c_in, tile->row, tile->rows, col, ld);
     }
-    float *y = job->y + (size_t)tile->image * (size_t)s->c_out * (size_t)plane +
-               tile->row * s->w_out;
+    float *y =
+        job->y + (size_t)tile->image * (size_t)s->c_out * (size_t)plane + tile->row * s->w_out;
     det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, s->c_out, tile->columns, window, 1.0f, job->w,
              window, windows, ld, job->accumulate ? 1.0f : 0.0f, y, plane);
     if (!job->accumulate && (job->bias || s->relu))
@@ -93,8 +93,14 @@ static void product_tile(void *arg, int item, int worker)
 void det_conv2d_product(const struct det_cpu *cpu, const struct det_conv2d *shape, const float *x,
                         const float *w, const float *bias, int accumulate, float *y)
 {
-    struct job job = {.cpu = cpu, .shape = *shape, .tiles = det_conv2d_tiles(shape), .x = x,
-                      .w = w, .bias = bias, .accumulate = accumulate, .y = y};
+    struct job job = {.cpu = cpu,
+                      .shape = *shape,
+                      .tiles = det_conv2d_tiles(shape),
+                      .x = x,
+                      .w = w,
+                      .bias = bias,
+                      .accumulate = accumulate,
+                      .y = y};
     job.live = det_live(shape->count, shape->n);
     det_pool_run(cpu->pool, det_conv2d_tile_count(&job.tiles, job.live), product_tile, &job);
 }

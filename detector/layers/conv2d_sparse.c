@@ -32,8 +32,7 @@ static int most_positions(const struct det_conv2d *s)
 static size_t list_bytes(const struct det_conv2d *s)
 {
     size_t integers = (size_t)s->n * (size_t)(2 + most_positions(s)) + 1;
-    return (integers * sizeof(int32_t) + DET_ALIGNMENT - 1) / DET_ALIGNMENT *
-           DET_ALIGNMENT;
+    return (integers * sizeof(int32_t) + DET_ALIGNMENT - 1) / DET_ALIGNMENT * DET_ALIGNMENT;
 }
 
 void det_conv2d_sparse_scratch(const struct det_conv2d *shape, size_t *per_worker, size_t *shared)
@@ -186,8 +185,16 @@ int det_conv2d_sparse_gradient(const struct det_cpu *cpu, const struct det_conv2
 {
     int live = det_live(shape->count, shape->n);
     int slices = det_ceil_div(shape->c_in, CHANNELS);
-    struct job job = {.cpu = cpu, .shape = *shape, .live = live, .most = most_positions(shape),
-                      .x = x, .w = w, .dy = dy, .dx = dx, .dw = dw, .accumulate = accumulate};
+    struct job job = {.cpu = cpu,
+                      .shape = *shape,
+                      .live = live,
+                      .most = most_positions(shape),
+                      .x = x,
+                      .w = w,
+                      .dy = dy,
+                      .dx = dx,
+                      .dw = dw,
+                      .accumulate = accumulate};
     job.count = (int32_t *)cpu->shared;
     job.first = job.count + shape->n;
     job.positions = job.first + shape->n + 1;

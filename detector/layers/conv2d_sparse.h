@@ -1,6 +1,6 @@
 /* A convolution's backward pass where few output positions carry a gradient, as in the RPN, which
- * samples a few hundred anchors: products over those positions only. The others' gradient is exactly
- * zero in every channel, so that nothing is left out. Internal to layers/. */
+ * samples a few hundred anchors: products over those positions only. The others' gradient is
+ * exactly zero in every channel, so that nothing is left out. Internal to layers/. */
 #ifndef DET_LAYERS_CONV2D_SPARSE_H
 #define DET_LAYERS_CONV2D_SPARSE_H
 

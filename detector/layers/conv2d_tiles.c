@@ -3,7 +3,7 @@
 #include "detector/layers/integers.h"
 
 #define TILE_FLOATS (1 << 18) /* a tile's windows: 1 MiB, within a level 2 cache */
-#define SMALL_PRODUCT 1000000 /* multiplications up to which OpenBLAS does not copy its operands */
+#define SMALL_PRODUCT 1000000 /* multiplications: OpenBLAS then does not copy the operands */
 #define SMALL_COLUMNS 128     /* as long as so many columns fit into such a product */
 #define MIN_COLUMNS 256       /* below this a product does not pay for packing the weights */
 #define SMALL_PLANE 128       /* images of fewer positions share a tile */

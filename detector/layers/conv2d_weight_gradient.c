@@ -62,8 +62,8 @@ static void add_tile(const struct job *job, const struct det_conv2d_tile *tile, 
     int plane = s->h_out * s->w_out;
     size_t in = (size_t)(s->h_in * s->w_in);
     const float *x = job->x + ((size_t)tile->image * (size_t)s->c_in + (size_t)first) * in;
-    const float *dy = job->dy + (size_t)tile->image * (size_t)s->c_out * (size_t)plane +
-                      tile->row * s->w_out;
+    const float *dy =
+        job->dy + (size_t)tile->image * (size_t)s->c_out * (size_t)plane + tile->row * s->w_out;
     const float *windows = scratch;
     int ld_dy = plane;
     int ld = tile->columns;
@@ -118,8 +118,8 @@ void det_conv2d_weight_gradient(const struct det_cpu *cpu, const struct det_conv
         det_conv2d_winograd_gradient(cpu, shape, x, dy, dw);
         return;
     }
-    struct job job = {.cpu = cpu, .shape = *shape, .tiles = det_conv2d_tiles(shape), .x = x,
-                      .dy = dy, .dw = dw};
+    struct job job = {
+        .cpu = cpu, .shape = *shape, .tiles = det_conv2d_tiles(shape), .x = x, .dy = dy, .dw = dw};
     job.live = det_live(shape->count, shape->n);
     job.channels = owned_channels(shape);
     det_pool_run(cpu->pool, det_ceil_div(shape->c_in, job.channels), weight_slice, &job);

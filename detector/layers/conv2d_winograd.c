@@ -4,10 +4,10 @@
 #include "detector/layers/winograd_kernels.h"
 #include "detector/layers/winograd_tiles.h"
 
-#define BLOCK 32                   /* tiles that one item takes: its points stay in a level 2 cache */
-#define BUFFER_FLOATS (8 << 20)    /* images are taken in chunks of about this size */
-#define MIN_TILES 4                /* in a batch: fewer do not pay for transforming the kernels */
-#define KERNELS_PER_TILE 2048      /* nor do fewer than one for so many kernels */
+#define BLOCK 32                /* tiles of an item: their points stay in a level 2 cache */
+#define BUFFER_FLOATS (8 << 20) /* images are taken in chunks of about this size */
+#define MIN_TILES 4             /* in a batch: fewer do not pay for transforming the kernels */
+#define KERNELS_PER_TILE 2048   /* nor do fewer than one for so many kernels */
 
 int det_conv2d_winograd_can(const struct det_conv2d *shape)
 {
@@ -37,15 +37,15 @@ static size_t kernel_floats(const struct det_conv2d *shape)
     return DET_WINOGRAD_POINTS * det_winograd_stride(shape->c_in, shape->c_out);
 }
 
-void det_conv2d_winograd_scratch(const struct det_conv2d *shape, size_t *per_worker,
-                                 size_t *shared)
+void det_conv2d_winograd_scratch(const struct det_conv2d *shape, size_t *per_worker, size_t *shared)
 {
     struct det_channels_last in = det_winograd_inputs(shape, chunk_of(shape));
     struct det_channels_last out = det_winograd_outputs(shape, chunk_of(shape));
-    *per_worker = DET_WINOGRAD_POINTS * sizeof(float) *
-                  (det_winograd_stride(BLOCK, shape->c_in) + det_winograd_stride(BLOCK, shape->c_out));
-    *shared = sizeof(float) * (kernel_floats(shape) + det_channels_last_size(&in) +
-                               det_channels_last_size(&out));
+    *per_worker =
+        DET_WINOGRAD_POINTS * sizeof(float) *
+        (det_winograd_stride(BLOCK, shape->c_in) + det_winograd_stride(BLOCK, shape->c_out));
+    *shared = sizeof(float) *
+              (kernel_floats(shape) + det_channels_last_size(&in) + det_channels_last_size(&out));
 }
 
 struct job {
@@ -53,8 +53,8 @@ struct job {
     struct det_conv2d shape;
     struct det_winograd_tiles grid;
     struct det_channels_last in_shape, out_shape;
-    int tiles;                  /* of the chunk */
-    float *kernels, *in, *out;  /* in the shared scratch */
+    int tiles;                 /* of the chunk */
+    float *kernels, *in, *out; /* in the shared scratch */
 };
 
 static void convolve_block(void *arg, int item, int worker)
@@ -99,6 +99,7 @@ void det_conv2d_winograd(const struct det_cpu *cpu, const struct det_conv2d *sha
         size_t out = (size_t)first * (size_t)shape->c_out * (size_t)(shape->h_out * shape->w_out);
         det_to_channels_last(cpu, &job.in_shape, x + in, job.in);
         det_pool_run(cpu->pool, det_ceil_div(job.tiles, BLOCK), convolve_block, &job);
-        det_from_channels_last(cpu, &job.out_shape, job.out, bias, shape->relu, accumulate, y + out);
+        det_from_channels_last(cpu, &job.out_shape, job.out, bias, shape->relu, accumulate,
+                               y + out);
     }
 }

@@ -3,18 +3,18 @@
 #include "detector/layers/winograd_kernels.h"
 #include "detector/layers/winograd_tiles.h"
 
-#define BLOCK 16       /* tiles whose points one item computes */
+#define BLOCK 16        /* tiles whose points one item computes */
 #define CHUNK_TILES 512 /* images are taken in chunks of about as many tiles: bounds the memory */
 
 struct job {
     struct det_conv2d shape;
     struct det_winograd_tiles grid;
     struct det_channels_last in_shape, out_shape;
-    int tiles;                /* of the chunk */
-    int first;                /* is it the first chunk? */
+    int tiles; /* of the chunk */
+    int first; /* is it the first chunk? */
     size_t in_stride, out_stride;
-    float *in, *out;          /* x and dy, channels last */
-    float *v, *d, *kernels;   /* their points, and the gradient's */
+    float *in, *out;        /* x and dy, channels last */
+    float *v, *d, *kernels; /* their points, and the gradient's */
 };
 
 static int chunk_of(const struct det_conv2d *shape)

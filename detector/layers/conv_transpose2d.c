@@ -28,7 +28,7 @@ struct job {
     struct det_conv_transpose2d shape;
     int first, end; /* images */
     const float *x, *w, *bias;
-    float *y; /* forward: the output; backward: its gradient */
+    float *y;  /* forward: the output; backward: its gradient */
     float *dz; /* of images first to end: [end - first, c_out * TAPS, plane] */
     float *dx, *dw;
     int accumulate;
@@ -125,17 +125,23 @@ static void weight_block(void *arg, int item, int worker)
                  job->dw + first * TAPS, s->c_out * TAPS);
 }
 
-void det_conv_transpose2d_backward(struct det_device *dev,
-                                   const struct det_conv_transpose2d *shape, const float *x,
-                                   const float *w, const float *y, float *dy, float *dx,
-                                   int accumulate, float *dw, float *dbias)
+void det_conv_transpose2d_backward(struct det_device *dev, const struct det_conv_transpose2d *shape,
+                                   const float *x, const float *w, const float *y, float *dy,
+                                   float *dx, int accumulate, float *dw, float *dbias)
 {
     struct det_cpu *cpu = det_cpu_of(dev);
     int live = det_live(shape->count, shape->n);
     det_channel_gradient(cpu, live, shape->c_out, 4 * shape->h_in * shape->w_in,
                          shape->relu ? y : NULL, dy, dbias);
-    struct job job = {.cpu = cpu, .shape = *shape, .x = x, .w = w, .y = dy,
-                      .dz = (float *)cpu->shared, .dx = dx, .dw = dw, .accumulate = accumulate};
+    struct job job = {.cpu = cpu,
+                      .shape = *shape,
+                      .x = x,
+                      .w = w,
+                      .y = dy,
+                      .dz = (float *)cpu->shared,
+                      .dx = dx,
+                      .dw = dw,
+                      .accumulate = accumulate};
     if (!dx && !dw)
         return;
     for (job.first = 0; job.first < live; job.first = job.end) {

@@ -17,9 +17,8 @@ void det_conv_transpose2d_forward(struct det_device *dev, const struct det_conv_
 
 /* y is needed with relu only. dw, dbias accumulate; dx overwrites unless `accumulate`; each may be
  * NULL. */
-void det_conv_transpose2d_backward(struct det_device *dev,
-                                   const struct det_conv_transpose2d *shape, const float *x,
-                                   const float *w, const float *y, float *dy, float *dx,
-                                   int accumulate, float *dw, float *dbias);
+void det_conv_transpose2d_backward(struct det_device *dev, const struct det_conv_transpose2d *shape,
+                                   const float *x, const float *w, const float *y, float *dy,
+                                   float *dx, int accumulate, float *dw, float *dbias);
 
 #endif

@@ -7,7 +7,7 @@
 #include "detector/layers/planes.h"
 
 #define ROWS 128    /* rows and outputs that one item of forward owns */
-#define OUTPUTS 128
+#define OUTPUTS 256 /* also the block of outputs of dbias */
 #define INPUTS 256  /* columns of dx and dw that one item of backward owns */
 
 void det_linear_scratch(const struct det_linear *shape, size_t *per_worker, size_t *shared)
@@ -102,8 +102,15 @@ void det_linear_backward(struct det_device *dev, const struct det_linear *shape,
                          float *dw, float *dbias)
 {
     struct det_pool *pool = det_cpu_of(dev)->pool;
-    struct linear_job job = {.shape = *shape, .x = x, .w = w, .y = y, .dy = dy, .dx = dx,
-                             .dw = dw, .dbias = dbias, .accumulate = accumulate};
+    struct linear_job job = {.shape = *shape,
+                             .x = x,
+                             .w = w,
+                             .y = y,
+                             .dy = dy,
+                             .dx = dx,
+                             .dw = dw,
+                             .dbias = dbias,
+                             .accumulate = accumulate};
     job.live = det_live(shape->count, shape->n);
     if (shape->relu)
         det_pool_run(pool, job.live, mask_row, &job);

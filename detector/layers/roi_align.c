@@ -63,8 +63,8 @@ static void forward_roi(void *arg, int item, int worker)
                             (size_t)cells;
     for (int part = 0; part < pass->parts; part++) {
         int channels = det_roi_part_channels(pass, part);
-        forward_cells(&lists, det_roi_part_map(pass, part, l, pass->image[item]),
-                      pass->shape.w[l], channels);
+        forward_cells(&lists, det_roi_part_map(pass, part, l, pass->image[item]), pass->shape.w[l],
+                      channels);
         det_transpose(cells, channels, lists.cells, (size_t)channels, y, (size_t)cells);
         y += channels * cells;
     }
@@ -139,7 +139,8 @@ static void backward_part(void *arg, int item, int worker)
             continue;
         det_roi_lists_fill(&lists, pass, r);
         const float *dy = job->dy + ((size_t)r * (size_t)pass->shape.channels +
-                                     (size_t)(pass->channel + part * DET_ROI_PART)) * (size_t)cells;
+                                     (size_t)(pass->channel + part * DET_ROI_PART)) *
+                                        (size_t)cells;
         det_transpose(channels, cells, dy, (size_t)cells, lists.cells, (size_t)channels);
         backward_cells(&lists, pass->shape.w[l], channels, det_roi_part_map(pass, part, l, image));
     }

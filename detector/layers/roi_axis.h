@@ -16,7 +16,7 @@ struct det_roi_axis {
     int capacity;             /* taps reserved for each cell */
     int32_t *count;           /* [cells] taps used */
     struct det_roi_tap *taps; /* [cells, capacity] */
-    int first, end;           /* map cells that any tap touches: [first, end); empty: first == end */
+    int first, end; /* map cells that any tap touches: [first, end); empty: first == end */
 };
 
 static inline struct det_roi_tap *det_roi_axis_taps(const struct det_roi_axis *axis, int cell)

@@ -33,8 +33,8 @@ void det_roi_pass_scratch(const struct det_roi_align *shape, size_t *per_worker,
 struct det_roi_pass det_roi_pass(const struct det_cpu *cpu, const struct det_roi_align *shape,
                                  const float *boxes, const int32_t *image, const int32_t *level)
 {
-    struct det_roi_pass pass = {.cpu = cpu, .shape = *shape, .boxes = boxes, .image = image,
-                                .level = level};
+    struct det_roi_pass pass = {
+        .cpu = cpu, .shape = *shape, .boxes = boxes, .image = image, .level = level};
     pass.channel = -DET_ROI_PARTS * DET_ROI_PART;
     pass.live = det_live(shape->count, shape->max_rois);
     for (int r = 0; r < pass.live; r++)
@@ -95,9 +95,13 @@ float *det_roi_part_map(const struct det_roi_pass *pass, int part, int level, in
 struct det_channels_last det_roi_part_shape(const struct det_roi_pass *pass, int part, int level)
 {
     const struct det_roi_align *s = &pass->shape;
-    return (struct det_channels_last){.n = s->n_images, .c = det_roi_part_channels(pass, part),
-                                      .h = s->h[level], .w = s->w[level], .of = s->channels,
-                                      .rows = s->h[level], .columns = s->w[level]};
+    return (struct det_channels_last){.n = s->n_images,
+                                      .c = det_roi_part_channels(pass, part),
+                                      .h = s->h[level],
+                                      .w = s->w[level],
+                                      .of = s->channels,
+                                      .rows = s->h[level],
+                                      .columns = s->w[level]};
 }
 
 size_t det_roi_part_offset(const struct det_roi_pass *pass, int part, int level)

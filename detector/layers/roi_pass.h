@@ -16,10 +16,10 @@ struct det_roi_pass {
     int live;
     const float *boxes;
     const int32_t *image, *level;
-    int used[DET_MAX_LEVELS];     /* is any live RoI on the level? */
-    int channel;                  /* the first of the pass */
+    int used[DET_MAX_LEVELS]; /* is any live RoI on the level? */
+    int channel;              /* the first of the pass */
     int parts;
-    float *maps[DET_MAX_LEVELS];  /* [parts, n_images, h, w, DET_ROI_PART], in the shared scratch */
+    float *maps[DET_MAX_LEVELS]; /* [parts, n_images, h, w, DET_ROI_PART], in the shared scratch */
 };
 
 /* A worker's scratch. */

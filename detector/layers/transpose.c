@@ -35,7 +35,8 @@ void det_transpose(int rows, int columns, const float *from, size_t ld, float *t
     int whole_columns = columns - columns % 4;
     for (int i = 0; i < whole_rows; i += 4)
         for (int j = 0; j < whole_columns; j += 4)
-            block4(from + (size_t)i * ld + (size_t)j, ld, to + (size_t)j * to_ld + (size_t)i, to_ld);
+            block4(from + (size_t)i * ld + (size_t)j, ld, to + (size_t)j * to_ld + (size_t)i,
+                   to_ld);
     by_element(whole_rows, columns - whole_columns, from + whole_columns, ld,
                to + (size_t)whole_columns * to_ld, to_ld);
     by_element(rows - whole_rows, columns, from + (size_t)whole_rows * ld, ld, to + whole_rows,

@@ -17,7 +17,8 @@ static void transform_row(void *arg, int item, int worker)
     (void)worker;
     const struct job *job = arg;
     const struct det_conv2d *s = &job->shape;
-    size_t across = job->transposed ? TAPS : (size_t)s->c_in * TAPS; /* to the next output channel */
+    size_t across =
+        job->transposed ? TAPS : (size_t)s->c_in * TAPS; /* to the next output channel */
     size_t down = job->transposed ? (size_t)s->c_out * TAPS : TAPS;
     size_t stride = det_winograd_stride(s->c_in, s->c_out);
     float g[TAPS * CHANNELS];

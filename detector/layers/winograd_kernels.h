@@ -13,8 +13,8 @@ static inline size_t det_winograd_stride(int rows, int columns)
 }
 
 /* points [36][c_in, c_out] = G g G^T of the shape's kernels. w is [c_out, c_in, 3, 3], or with
- * `transposed` [c_in, c_out, 3, 3], and then turned by 180 degrees. Both channel counts are multiples
- * of DET_WINOGRAD_CHANNELS. */
+ * `transposed` [c_in, c_out, 3, 3], and then turned by 180 degrees. Both channel counts are
+ * multiples of DET_WINOGRAD_CHANNELS. */
 void det_winograd_transform_kernels(const struct det_cpu *cpu, const struct det_conv2d *shape,
                                     const float *w, int transposed, float *points);
 

@@ -7,16 +7,26 @@
 struct det_channels_last det_winograd_inputs(const struct det_conv2d *shape, int n)
 {
     struct det_winograd_tiles grid = det_winograd_tiles(shape);
-    return (struct det_channels_last){.n = n, .c = shape->c_in, .h = shape->h_in, .w = shape->w_in,
-                                      .of = shape->c_in, .top = shape->pad, .left = shape->pad,
-                                      .rows = OUT * grid.down + 2, .columns = OUT * grid.across + 2};
+    return (struct det_channels_last){.n = n,
+                                      .c = shape->c_in,
+                                      .h = shape->h_in,
+                                      .w = shape->w_in,
+                                      .of = shape->c_in,
+                                      .top = shape->pad,
+                                      .left = shape->pad,
+                                      .rows = OUT * grid.down + 2,
+                                      .columns = OUT * grid.across + 2};
 }
 
 struct det_channels_last det_winograd_outputs(const struct det_conv2d *shape, int n)
 {
     struct det_winograd_tiles grid = det_winograd_tiles(shape);
-    return (struct det_channels_last){.n = n, .c = shape->c_out, .h = shape->h_out,
-                                      .w = shape->w_out, .of = shape->c_out, .rows = OUT * grid.down,
+    return (struct det_channels_last){.n = n,
+                                      .c = shape->c_out,
+                                      .h = shape->h_out,
+                                      .w = shape->w_out,
+                                      .of = shape->c_out,
+                                      .rows = OUT * grid.down,
                                       .columns = OUT * grid.across};
 }
 

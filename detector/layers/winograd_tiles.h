@@ -22,7 +22,6 @@ static inline struct det_winograd_tiles det_winograd_tiles(const struct det_conv
 struct det_channels_last det_winograd_inputs(const struct det_conv2d *shape, int n);
 struct det_channels_last det_winograd_outputs(const struct det_conv2d *shape, int n);
 
-
 /* points [36][tiles, c] of tiles first.. of the buffer: B^T d B of the input's patches, A dy A^T of
  * the outputs' gradient; and the outputs A^T m A from the points. c is a multiple of
  * DET_WINOGRAD_CHANNELS. */

@@ -32,8 +32,8 @@ struct layer {
 
 static struct layer new_layer(const char *name, const void *shape, size_t ny)
 {
-    struct layer layer = {.name = name, .shape = shape, .ny = ny, .step = STEP,
-                          .tolerance = TOLERANCE};
+    struct layer layer = {
+        .name = name, .shape = shape, .ny = ny, .step = STEP, .tolerance = TOLERANCE};
     layer.y = filled(ny, 0.0f);
     layer.dy = uniform(ny, 100);
     return layer;
@@ -101,7 +101,8 @@ static void check(struct layer *layer)
     close_device(dev);
 }
 
-/* ---- convolutions and the fully connected layer --------------------------------------------------- */
+/* ---- convolutions and the fully connected layer
+ * --------------------------------------------------- */
 
 static void conv_forward(struct det_device *dev, const struct layer *l)
 {
@@ -196,7 +197,8 @@ Test(layers, linear)
     check(&layer);
 }
 
-/* ---- norms ------------------------------------------------------------------------------------------ */
+/* ---- norms
+ * ------------------------------------------------------------------------------------------ */
 
 static float saved[64];
 
@@ -252,7 +254,8 @@ Test(layers, frozen_bn)
     check(&layer);
 }
 
-/* ---- without weights -------------------------------------------------------------------------------- */
+/* ---- without weights
+ * -------------------------------------------------------------------------------- */
 
 static void add_forward(struct det_device *dev, const struct layer *l)
 {
@@ -344,9 +347,16 @@ Test(layers, roi_align)
 {
     for (int ratio = 0; ratio <= 2; ratio += 2)
         for (int aligned = 0; aligned < 2; aligned++) {
-            struct det_roi_align s = {.n_levels = 2, .n_images = 2, .channels = 3, .h = {8, 4},
-                                      .w = {9, 5}, .scale = {0.25f, 0.125f}, .output_size = 3,
-                                      .sampling_ratio = ratio, .aligned = aligned, .max_rois = 4};
+            struct det_roi_align s = {.n_levels = 2,
+                                      .n_images = 2,
+                                      .channels = 3,
+                                      .h = {8, 4},
+                                      .w = {9, 5},
+                                      .scale = {0.25f, 0.125f},
+                                      .output_size = 3,
+                                      .sampling_ratio = ratio,
+                                      .aligned = aligned,
+                                      .max_rois = 4};
             struct layer layer = new_layer("roi_align", &s, 4 * 3 * 9);
             argument(&layer, "x[0]", 2 * 3 * 8 * 9);
             argument(&layer, "x[1]", 2 * 3 * 4 * 5);

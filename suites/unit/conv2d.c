@@ -97,8 +97,13 @@ static struct weighted make(const struct conv_case *c)
 {
     struct weighted k = {.name = c->name, .kind = &kind, .n = c->n, .c_out = c->c_out};
     struct det_conv2d *s = &k.shape.conv;
-    *s = (struct det_conv2d){.n = c->n, .c_in = c->c_in, .h_in = c->h, .w_in = c->w,
-                             .c_out = c->c_out, .kernel = c->kernel, .stride = c->stride,
+    *s = (struct det_conv2d){.n = c->n,
+                             .c_in = c->c_in,
+                             .h_in = c->h,
+                             .w_in = c->w,
+                             .c_out = c->c_out,
+                             .kernel = c->kernel,
+                             .stride = c->stride,
                              .pad = c->pad};
     s->h_out = (c->h + 2 * c->pad - c->kernel) / c->stride + 1;
     s->w_out = (c->w + 2 * c->pad - c->kernel) / c->stride + 1;
@@ -222,8 +227,16 @@ Test(conv2d, nan_is_not_hidden)
  *     4 5 6       0 2                                                     */
 Test(conv2d, by_hand)
 {
-    struct det_conv2d shape = {.n = 1, .c_in = 1, .h_in = 2, .w_in = 3, .c_out = 1, .kernel = 2,
-                               .stride = 1, .pad = 0, .h_out = 1, .w_out = 2};
+    struct det_conv2d shape = {.n = 1,
+                               .c_in = 1,
+                               .h_in = 2,
+                               .w_in = 3,
+                               .c_out = 1,
+                               .kernel = 2,
+                               .stride = 1,
+                               .pad = 0,
+                               .h_out = 1,
+                               .w_out = 2};
     const float x[6] = {1, 2, 3, 4, 5, 6};
     const float w[4] = {1, 0, 0, 2};
     const float bias[1] = {10};

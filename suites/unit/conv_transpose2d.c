@@ -1,4 +1,5 @@
-/* Transposed convolution (kernel 2, stride 2) against a plain loop in double, and the conventions. */
+/* Transposed convolution (kernel 2, stride 2) against a plain loop in double, and the conventions.
+ */
 #include "suites/weighted_layer.h"
 
 struct deconv_case {
@@ -75,8 +76,8 @@ static const struct weighted_kind kind = {forward, backward, visit_products, scr
 static struct weighted make(const struct deconv_case *c)
 {
     struct weighted k = {.name = c->name, .kind = &kind, .n = c->n, .c_out = c->c_out};
-    k.shape.deconv = (struct det_conv_transpose2d){.n = c->n, .c_in = c->c_in, .h_in = c->h,
-                                                   .w_in = c->w, .c_out = c->c_out};
+    k.shape.deconv = (struct det_conv_transpose2d){
+        .n = c->n, .c_in = c->c_in, .h_in = c->h, .w_in = c->w, .c_out = c->c_out};
     k.plane = 4 * c->h * c->w;
     k.nx = (size_t)(c->n * c->c_in * c->h * c->w);
     k.nw = (size_t)(c->c_in * c->c_out * 4);

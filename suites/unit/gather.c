@@ -22,10 +22,11 @@ Test(gather, rows_there_and_back)
         dev->ops->scatter_rows(dev, 5, index, &count, y, dx);
         for (int r = 0; r < 6; r++)
             for (int c = 0; c < 5; c++) {
-                int picked = (r == 1 && count > 0) || (r == 3 && count > 1) || (r == 4 && count > 2);
+                int picked =
+                    (r == 1 && count > 0) || (r == 3 && count > 1) || (r == 4 && count > 2);
                 float want = picked ? 2.0f + x[5 * r + c] : 2.0f;
-                cr_expect_eq(dx[5 * r + c], want, "%d rows, dx[%d][%d]: got %g, want %g", count, r, c,
-                             (double)dx[5 * r + c], (double)want);
+                cr_expect_eq(dx[5 * r + c], want, "%d rows, dx[%d][%d]: got %g, want %g", count, r,
+                             c, (double)dx[5 * r + c], (double)want);
             }
         free(x);
         free(y);
@@ -38,10 +39,12 @@ Test(gather, rows_there_and_back)
  * levels' rows stay; back is the inverse. */
 Test(gather, rpn_rows)
 {
-    static const int shapes[][5] = {{2, 3, 4, 5, 4}, {1, 3, 1, 7, 6}, {3, 1, 1, 1, 1}, {2, 9, 4, 8, 8}};
+    static const int shapes[][5] = {
+        {2, 3, 4, 5, 4}, {1, 3, 1, 7, 6}, {3, 1, 1, 1, 1}, {2, 9, 4, 8, 8}};
     struct det_device *dev = device(3);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        int n = shapes[i][0], a = shapes[i][1], k = shapes[i][2], h = shapes[i][3], w = shapes[i][4];
+        int n = shapes[i][0], a = shapes[i][1], k = shapes[i][2], h = shapes[i][3],
+            w = shapes[i][4];
         int first = 2, n_anchors = first + a * h * w + 3;
         size_t size = (size_t)(n * a * k * h * w), n_rows = (size_t)(n * n_anchors * k);
         float *head = uniform(size, 1);
@@ -58,8 +61,9 @@ Test(gather, rpn_rows)
                     int row = first + cell * a + c / k;
                     float got = rows[(image * n_anchors + row) * k + c % k];
                     float want = head[(image * a * k + c) * h * w + cell];
-                    cr_assert_eq(got, want, "shape %zu, image %d, cell %d, channel %d: got %g, want %g",
-                                 i, image, cell, c, (double)got, (double)want);
+                    cr_assert_eq(got, want,
+                                 "shape %zu, image %d, cell %d, channel %d: got %g, want %g", i,
+                                 image, cell, c, (double)got, (double)want);
                 }
         dev->ops->rpn_scatter(dev, n, a, k, h, w, n_anchors, first, rows, back);
         expect_same_bits("rpn_scatter", "head", back, head, size);

@@ -48,7 +48,8 @@ static void check(const struct gemm_case *g)
 
 Test(gemm, agrees_with_a_plain_loop)
 {
-    static const int sizes[][3] = {{1, 1, 1}, {3, 5, 7}, {64, 33, 17}, {130, 70, 129}, {2, 300, 40}};
+    static const int sizes[][3] = {
+        {1, 1, 1}, {3, 5, 7}, {64, 33, 17}, {130, 70, 129}, {2, 300, 40}};
     static const float factors[][2] = {{1.0f, 0.0f}, {1.0f, 1.0f}, {-0.5f, 2.0f}};
     det_gemm_use_one_thread();
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)

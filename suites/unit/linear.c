@@ -8,12 +8,9 @@ struct linear_case {
 
 /* Around the sizes at which the work is cut. */
 static const struct linear_case cases[] = {
-    {"one of all", 1, 1, 1},
-    {"one row", 1, 38, 11},
-    {"few inputs", 37, 8, 11},
-    {"blocks of inputs", 5, 300, 7},
-    {"blocks of outputs", 6, 20, 130},
-    {"blocks of rows", 150, 9, 65},
+    {"one of all", 1, 1, 1},           {"one row", 1, 38, 11},
+    {"few inputs", 37, 8, 11},         {"blocks of inputs", 5, 300, 7},
+    {"blocks of outputs", 6, 20, 300}, {"blocks of rows", 150, 9, 65},
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 

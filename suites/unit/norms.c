@@ -3,10 +3,8 @@
 
 static const struct det_norm cases[] = {
     {1, 4, 1, 1, 4, 1e-5f, 0}, /* a group of one value: y = bias, dx = 0 */
-    {2, 5, 9, 5, 1, 1e-5f, 0},
-    {2, 16, 4, 6, 8, 1e-5f, 0},
-    {3, 12, 3, 8, 4, 1e-5f, 1},
-    {1, 8, 33, 31, 8, 1e-3f, 1},
+    {2, 5, 9, 5, 1, 1e-5f, 0},  {2, 16, 4, 6, 8, 1e-5f, 0},
+    {3, 12, 3, 8, 4, 1e-5f, 1}, {1, 8, 33, 31, 8, 1e-3f, 1},
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 
@@ -108,8 +106,8 @@ static void drop_reference(struct reference *r)
     free(r->dbias);
 }
 
-/* One group: values first .. first + n - 1, of which `plane` in a row share a channel. The textbook's
- * dx = rstd (g - mean(g) - xhat mean(g xhat)) with g = dy weight. */
+/* One group: values first .. first + n - 1, of which `plane` in a row share a channel. The
+ * textbook's dx = rstd (g - mean(g) - xhat mean(g xhat)) with g = dy weight. */
 static void reference_group(const struct norm *k, size_t first, size_t n, struct reference *r)
 {
     double mean = 0.0, var = 0.0, g_mean = 0.0, g_xhat_mean = 0.0;

@@ -31,8 +31,9 @@ Test(pool, every_item_once)
             struct tally tally = {.threads = threads};
             det_pool_run(pool, sizes[s], count_item, &tally);
             for (int i = 0; i < MOST; i++)
-                cr_expect_eq(tally.runs[i], i < sizes[s], "%d threads, %d items: item %d ran %d times",
-                             threads, sizes[s], i, tally.runs[i]);
+                cr_expect_eq(tally.runs[i], i < sizes[s],
+                             "%d threads, %d items: item %d ran %d times", threads, sizes[s], i,
+                             tally.runs[i]);
             cr_expect_eq(tally.strangers, 0, "%d threads: unknown workers", threads);
         }
         det_pool_destroy(pool);

@@ -108,8 +108,15 @@ Test(pooling, agrees_with_a_plain_loop)
 /* Padding never wins, not even against minus infinity; a NaN does. */
 Test(pooling, infinities_and_nan)
 {
-    struct det_pool2d shape = {.n = 1, .c = 1, .h_in = 2, .w_in = 2, .kernel = 3, .stride = 2,
-                               .pad = 1, .h_out = 1, .w_out = 1};
+    struct det_pool2d shape = {.n = 1,
+                               .c = 1,
+                               .h_in = 2,
+                               .w_in = 2,
+                               .kernel = 3,
+                               .stride = 2,
+                               .pad = 1,
+                               .h_out = 1,
+                               .w_out = 1};
     struct det_device *dev = open_device(1, (struct scratch){0, 0});
     const float low[4] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
     const float nan[4] = {1.0f, NAN, 5.0f, 2.0f};

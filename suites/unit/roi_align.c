@@ -23,10 +23,10 @@ static const struct roi_case cases[] = {
 /* In a canvas of 4 w x 4 h pixels, as shares of its sides: inside, whole, off each edge, of size
  * zero, inside out, far away, tiny, fractional. */
 static const float shares[MAX_ROIS][4] = {
-    {0.1f, 0.2f, 0.6f, 0.9f},    {0.0f, 0.0f, 1.0f, 1.0f},      {-0.3f, -0.2f, 0.4f, 0.3f},
-    {0.7f, 0.8f, 1.4f, 1.3f},    {0.5f, 0.5f, 0.5f, 0.5f},      {0.6f, 0.7f, 0.3f, 0.2f},
-    {3.0f, 3.0f, 4.0f, 4.0f},    {0.31f, 0.42f, 0.32f, 0.43f},  {0.123f, 0.456f, 0.789f, 0.654f},
-    {0.9f, 0.1f, 0.95f, 0.98f},  {-2.0f, -2.0f, 3.0f, 3.0f},    {0.25f, 0.25f, 0.75f, 0.75f},
+    {0.1f, 0.2f, 0.6f, 0.9f},   {0.0f, 0.0f, 1.0f, 1.0f},     {-0.3f, -0.2f, 0.4f, 0.3f},
+    {0.7f, 0.8f, 1.4f, 1.3f},   {0.5f, 0.5f, 0.5f, 0.5f},     {0.6f, 0.7f, 0.3f, 0.2f},
+    {3.0f, 3.0f, 4.0f, 4.0f},   {0.31f, 0.42f, 0.32f, 0.43f}, {0.123f, 0.456f, 0.789f, 0.654f},
+    {0.9f, 0.1f, 0.95f, 0.98f}, {-2.0f, -2.0f, 3.0f, 3.0f},   {0.25f, 0.25f, 0.75f, 0.75f},
 };
 
 struct roi {
@@ -42,9 +42,12 @@ static struct roi make(const struct roi_case *c)
 {
     struct roi k = {.name = c->name};
     struct det_roi_align *s = &k.shape;
-    *s = (struct det_roi_align){.n_levels = c->levels, .n_images = c->images,
-                                .channels = c->channels, .output_size = c->size,
-                                .sampling_ratio = c->ratio, .aligned = c->aligned,
+    *s = (struct det_roi_align){.n_levels = c->levels,
+                                .n_images = c->images,
+                                .channels = c->channels,
+                                .output_size = c->size,
+                                .sampling_ratio = c->ratio,
+                                .aligned = c->aligned,
                                 .max_rois = MAX_ROIS};
     for (int l = 0; l < c->levels; l++) {
         s->h[l] = c->h >> l;
@@ -104,7 +107,8 @@ static struct results pass(struct det_device *dev, const void *layer)
     return r;
 }
 
-/* ---- torchvision's definition, one sample at a time, in double ---------------------------------- */
+/* ---- torchvision's definition, one sample at a time, in double ----------------------------------
+ */
 
 struct side { /* one side of a RoI */
     double start, cell;
@@ -180,8 +184,8 @@ static void compute_reference(const struct roi *k, double *y, double *const dx[]
                 size_t out = (size_t)((r * s->channels + c) * cells + cell);
                 int l = k->level[r];
                 size_t map = (size_t)((k->image[r] * s->channels + c) * s->h[l] * s->w[l]);
-                struct cell_sum sum = {.x = k->x[l] + map, .dy = (double)k->dy[out],
-                                       .dx = dx[l] + map};
+                struct cell_sum sum = {
+                    .x = k->x[l] + map, .dy = (double)k->dy[out], .dx = dx[l] + map};
                 reference_cell(k, r, cell, &sum);
                 y[out] = sum.y;
             }
@@ -226,9 +230,16 @@ Test(roi_align, same_bits_for_any_number_of_threads)
 /* A RoI whose cells are the map's cells, aligned and sampled once: the map itself. */
 Test(roi_align, identity)
 {
-    struct det_roi_align shape = {.n_levels = 1, .n_images = 1, .channels = 5, .h = {6}, .w = {6},
-                                  .scale = {0.25f}, .output_size = 6, .sampling_ratio = 1,
-                                  .aligned = 1, .max_rois = 1};
+    struct det_roi_align shape = {.n_levels = 1,
+                                  .n_images = 1,
+                                  .channels = 5,
+                                  .h = {6},
+                                  .w = {6},
+                                  .scale = {0.25f},
+                                  .output_size = 6,
+                                  .sampling_ratio = 1,
+                                  .aligned = 1,
+                                  .max_rois = 1};
     struct scratch scratch;
     det_roi_align_scratch(&shape, &scratch.per_worker, &scratch.shared);
     struct det_device *dev = open_device(1, scratch);
@@ -362,8 +373,14 @@ Test(roi_align, leaves_rois_beyond_the_count_alone)
 /* A tiny RoI: not aligned its side is one cell at least; aligned it is a point's value. */
 Test(roi_align, tiny_rois)
 {
-    struct det_roi_align shape = {.n_levels = 1, .n_images = 1, .channels = 1, .h = {1}, .w = {4},
-                                  .scale = {1.0f}, .output_size = 1, .sampling_ratio = 2,
+    struct det_roi_align shape = {.n_levels = 1,
+                                  .n_images = 1,
+                                  .channels = 1,
+                                  .h = {1},
+                                  .w = {4},
+                                  .scale = {1.0f},
+                                  .output_size = 1,
+                                  .sampling_ratio = 2,
                                   .max_rois = 1};
     struct scratch scratch;
     det_roi_align_scratch(&shape, &scratch.per_worker, &scratch.shared);
@@ -391,8 +408,10 @@ Test(roi_align, tiny_rois)
 /* Boxes that no proposal should be: no crash, no endless loop, nothing but zeros or values of x. */
 Test(roi_align, absurd_boxes)
 {
-    static const float absurd[][4] = {{NAN, NAN, NAN, NAN},      {0, 0, NAN, 8},
-                                      {-1e30f, -1e30f, 1e30f, 1e30f}, {0, 0, INFINITY, INFINITY},
+    static const float absurd[][4] = {{NAN, NAN, NAN, NAN},
+                                      {0, 0, NAN, 8},
+                                      {-1e30f, -1e30f, 1e30f, 1e30f},
+                                      {0, 0, INFINITY, INFINITY},
                                       {1e9f, 1e9f, 1e9f, 1e9f}};
     for (size_t i = 0; i < N_CASES; i++) {
         struct roi k = make(&cases[i]);
