@@ -36,7 +36,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->output = arg;
         return 0;
     case KEY_PLOTS:
-        options->plots = arg;
+        options->plots = options_folder(state, arg);
         return 0;
     case KEY_NO_PLOTS:
         options->no_plots = 1;

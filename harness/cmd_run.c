@@ -61,8 +61,8 @@ static const struct argp parser = {
     .children = children,
     .doc = "Train the reference detector before and after the loss fixes, on one recipe with one "
            "seed; judge both, show them side by side, plot them, write report.html.\v"
-           "DIR receives the folders unfixed/ and fixed/, plots/ and report.html. Exit status 0 "
-           "where the fixed side is healthy, 1 where it is not.",
+           "DIR (default runs/run) receives the folders unfixed/ and fixed/, plots/ and report.html. "
+           "Exit status 0 where the fixed side is healthy, 1 where it is not.",
 };
 
 /* One side: a run in a thread of its own. */

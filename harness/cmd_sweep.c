@@ -57,7 +57,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->sweep.backend = arg;
         return 0;
     case 'o':
-        options->sweep.folder = arg;
+        options->sweep.folder = options_folder(state, arg);
         return 0;
     case 'd':
         options->document = arg;

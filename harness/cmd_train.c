@@ -9,7 +9,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <string.h>
+
+#define NAME_SIZE 64
 
 struct options {
     struct training_options training;
@@ -18,7 +20,7 @@ struct options {
 };
 
 static const struct argp_option option_table[] = {
-    {"resume", 'r', NULL, 0, "go on from DIR's checkpoint; DIR's config.yaml, then --set, apply", 0},
+    {"resume", 'r', NULL, 0, "go on from DIR's checkpoint with DIR's config.yaml; only threads may be other", 0},
     {"weights", 'w', "FILE", 0, "start from the weights of a checkpoint (safetensors)", 0},
     {0},
 };
@@ -53,8 +55,8 @@ static const struct argp parser = {
     .parser = take_option,
     .children = children,
     .doc = "Train the reference detector once, evaluate it on the way, and judge the run.\v"
-           "DIR receives config.yaml, log.jsonl and checkpoint.safetensors. Exit status 0 where the "
-           "run is healthy, 1 where it is not.",
+           "DIR (default runs/train) receives config.yaml, log.jsonl and checkpoint.safetensors. Exit "
+           "status 0 where the run is healthy, 1 where it is not.",
 };
 
 static enum det_code resolve(struct options *options, struct det_config *config,
@@ -80,21 +82,35 @@ static int finish(const struct options *options, const struct verdict *verdict)
     return verdict_status(verdict->kind);
 }
 
+/* A run is called what its folder is called. */
+static void name_run(const char *folder, char name[NAME_SIZE])
+{
+    size_t end = strlen(folder);
+    while (end > 1 && folder[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && folder[start - 1] != '/')
+        start--;
+    snprintf(name, NAME_SIZE, "%.*s", (int)(end - start), folder + start);
+}
+
 static int train(struct options *options, struct det_error *err)
 {
+    char name[NAME_SIZE];
     struct det_config config;
     struct verdict verdict;
     struct shown_run shown = {NULL, 0};
     enum det_code code = resolve(options, &config, err);
+    name_run(options->training.folder, name);
     if (code == DET_OK)
-        code = progress_create(NULL, (const char *const[]){"train"}, &config.schedule_steps, 1,
+        code = progress_create(NULL, (const char *const[]){name}, &config.schedule_steps, 1,
                                &shown.progress, err);
     if (code != DET_OK)
         return exit_status_of(code);
     struct trainer_options trainer = {
         .config = &config,
         .folder = options->training.folder,
-        .name = "train",
+        .name = name,
         .backend = options->training.backend,
         .resume = options->resume,
         .weights = options->weights,

@@ -54,7 +54,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->images = whole_number(arg, 1, 10000000, state);
         return 0;
     case 'o':
-        options->out = arg;
+        options->out = options_folder(state, arg);
         return 0;
     case 'c':
         options->config = arg;

@@ -83,7 +83,7 @@ int main(int argc, char **argv)
     int status = dispatch(argc, argv, &err);
 
     /* Results that never reached their file must not pass for good ones. */
-    if ((fflush(stdout) != 0 || ferror(stdout)) && status == STATUS_GOOD) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && !err.message[0]) {
         det_fail(&err, DET_IO, "standard output: %s", strerror(errno));
         status = STATUS_BAD_INPUT;
     }

@@ -50,3 +50,10 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input)
     if (parse.errors)
         fclose(parse.errors);
 }
+
+const char *options_folder(const struct argp_state *state, const char *arg)
+{
+    if (!arg[0])
+        argp_error(state, "the folder to write to has an empty name");
+    return arg;
+}

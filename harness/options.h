@@ -12,4 +12,7 @@
  * values with argp_error. */
 void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/* The name of a folder to write to, for a parser. Refuses an empty one: DIR/file would be /file. */
+const char *options_folder(const struct argp_state *state, const char *arg);
+
 #endif

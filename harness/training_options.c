@@ -1,6 +1,7 @@
 #include "harness/training_options.h"
 
 #include "harness/config_file.h"
+#include "harness/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->backend = arg;
         return 0;
     case 'o':
-        options->folder = arg;
+        options->folder = options_folder(state, arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

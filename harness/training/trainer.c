@@ -5,12 +5,15 @@
 #include "harness/environment.h"
 #include "harness/training/evaluator.h"
 #include "harness/training/loader.h"
+#include "harness/training/resume.h"
 #include "harness/training/setup.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct trainer {
     const struct trainer_options *options;
@@ -58,13 +61,24 @@ static enum det_code write_first_line(struct trainer *t, struct det_error *err)
     return run_log_write_run(t->log, &run, err);
 }
 
+/* The checkpoint of an earlier run in the folder is not to be taken for one of this run. */
+static enum det_code remove_old_checkpoint(const struct trainer *t, struct det_error *err)
+{
+    char path[4096];
+    path_in(t, "checkpoint.safetensors", path, sizeof path);
+    if (unlink(path) == 0 || errno == ENOENT)
+        return DET_OK;
+    return det_fail(err, DET_IO, "%s: cannot remove the earlier run's: %s", path, strerror(errno));
+}
+
 static enum det_code start_new(struct trainer *t, struct det_error *err)
 {
     char path[4096];
     enum det_code code = DET_OK;
     if (t->options->weights)
         code = det_checkpoint_load(t->setup.model, t->options->weights, 0, NULL, err);
-    if (code != DET_OK)
+    if (code != DET_OK || (code = det_make_folder(t->options->folder, err)) != DET_OK ||
+        (code = remove_old_checkpoint(t, err)) != DET_OK)
         return code;
     path_in(t, "config.yaml", path, sizeof path);
     if ((code = config_save(&t->config, path, err)) != DET_OK)
@@ -76,13 +90,13 @@ static enum det_code start_new(struct trainer *t, struct det_error *err)
 
 static enum det_code start_again(struct trainer *t, struct det_error *err)
 {
-    char path[4096];
+    char log[4096], path[4096];
+    path_in(t, "log.jsonl", log, sizeof log);
     path_in(t, "checkpoint.safetensors", path, sizeof path);
-    enum det_code code = det_checkpoint_load(t->setup.model, path, 1, &t->step, err);
-    if (code != DET_OK)
-        return code;
-    path_in(t, "log.jsonl", path, sizeof path);
-    if ((code = run_log_open_at(path, t->step, &t->log, err)) != DET_OK)
+    enum det_code code = resume_check(log, &t->config, t->setup.train->checksum, err);
+    if (code == DET_OK)
+        code = det_checkpoint_load(t->setup.model, path, 1, &t->step, err);
+    if (code != DET_OK || (code = run_log_open_at(log, t->step, &t->log, err)) != DET_OK)
         return code;
     return run_log_write_resume(t->log, t->step, err);
 }
@@ -92,10 +106,8 @@ static enum det_code open_run(struct trainer *t, struct det_error *err)
     char path[4096];
     if (!path_in(t, "checkpoint.safetensors.temporary", path, sizeof path))
         return det_fail(err, DET_INVALID, "%s: the path is too long", t->options->folder);
-    enum det_code code = det_make_folder(t->options->folder, err);
-    if (code != DET_OK || (code = training_setup_open(&t->setup, &t->config, t->options->backend,
-                                                      err)) != DET_OK ||
-        (code = open_loaders(t, err)) != DET_OK)
+    enum det_code code = training_setup_open(&t->setup, &t->config, t->options->backend, err);
+    if (code != DET_OK || (code = open_loaders(t, err)) != DET_OK)
         return code;
     return t->options->resume ? start_again(t, err) : start_new(t, err);
 }

@@ -14,10 +14,10 @@ struct trainer_observer { /* who watches; called from the training thread. Entri
 
 struct trainer_options {
     const struct det_config *config;
-    const char *folder;  /* the run's; made if need be */
+    const char *folder;  /* the run's; made once all input is found good */
     const char *name;    /* of the run, for the log: "fixed" */
     const char *backend; /* "cpu" or "cuda" */
-    int resume;          /* go on from folder/checkpoint.safetensors */
+    int resume;          /* go on from folder/checkpoint.safetensors, as the log there began */
     const char *weights; /* NULL, or a checkpoint whose weights the run starts from */
     struct trainer_observer observer;
 };

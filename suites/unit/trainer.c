@@ -242,6 +242,15 @@ Test(trainer, divergence_stops_the_run_and_says_so)
 
 /* ---- bad input ---- */
 
+static int checkpoint_seen;
+
+static void look_for_checkpoint(void *arg, const struct run_log_step *step)
+{
+    (void)arg;
+    if (step->step == 0)
+        checkpoint_seen = access(in_folder(&folder, "checkpoint.safetensors"), F_OK) == 0;
+}
+
 static void expect_refused(struct trainer_options *options, enum det_code want, const char *named)
 {
     struct det_error err = {0};
@@ -258,7 +267,7 @@ Test(trainer, bad_input_is_named)
     struct trainer_options options = {
         .config = &config, .folder = path, .name = "bad", .backend = "cpu"};
     options.resume = 1;
-    expect_refused(&options, DET_IO, "checkpoint.safetensors");
+    expect_refused(&options, DET_IO, "log.jsonl");
     options.resume = 0;
     options.backend = "abacus";
     expect_refused(&options, DET_INVALID, "abacus");
@@ -276,22 +285,76 @@ Test(trainer, bad_input_is_named)
     set(&config, "val_data", "");
     options.folder = "/proc/nowhere/run";
     expect_refused(&options, DET_IO, "/proc/nowhere");
-    snprintf(path, sizeof path, "%s/run/log.jsonl", folder.path);
-    cr_expect_neq(access(path, F_OK), 0, "a log was begun all the same");
+    cr_expect_neq(access(path, F_OK), 0, "%s was made all the same", path);
 }
 
-/* A log of another step than the checkpoint's, or a checkpoint of another model. */
+/* A resumed run goes on as it began: the same configuration but for threads, the same data, with its
+ * own log and checkpoint. */
 Test(trainer, a_resume_that_does_not_fit_is_refused)
 {
+    static const char *const others[][3] = {
+        {"model.fc_dim", "32", "began with model.fc_dim: 16, which is now 32"},
+        {"seed", "2", "seed: 1, which is now 2"},
+        {"schedule.steps", "7", "schedule.steps: 6"},
+        {"data", "sparse", "data: lookalike, which is now sparse"},
+        {"schedule.milestones", "[0.5]", "schedule.milestones: [0.75]"},
+        {"optimizer.lr", "0.020000000000000004", "optimizer.lr: 0.02"},
+    };
     struct det_config config = short_config();
+    struct trainer_options options = {.config = &config, .folder = folder.path, .name = "other",
+                                      .backend = "cpu", .resume = 1};
     run(&config, folder.path, 0, 3);
-    config.model_fc_dim = 32;
-    struct trainer_options options = {
-        .config = &config, .folder = folder.path, .name = "other", .backend = "cpu", .resume = 1};
-    expect_refused(&options, DET_INVALID, "roi_heads.box_head.fc6");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        config = short_config();
+        set(&config, others[i][0], others[i][1]);
+        expect_refused(&options, DET_INVALID, others[i][2]);
+    }
     config = short_config();
+    config.threads = 2;
+    run(&config, folder.path, 1, 0);
+    cr_assert_eq(unlink(in_folder(&folder, "checkpoint.safetensors")), 0);
+    expect_refused(&options, DET_IO, "checkpoint.safetensors");
     cr_assert_eq(unlink(in_folder(&folder, "log.jsonl")), 0);
     expect_refused(&options, DET_IO, "log.jsonl");
+}
+
+/* A recipe file that was edited in between is other data under the same name. */
+Test(trainer, a_resume_on_other_data_is_refused)
+{
+    char log[160], *text, *at;
+    size_t size;
+    struct det_config config = short_config();
+    struct trainer_options options = {.config = &config, .folder = folder.path, .name = "other",
+                                      .backend = "cpu", .resume = 1};
+    snprintf(log, sizeof log, "%s/log.jsonl", folder.path);
+    run(&config, folder.path, 0, 3);
+    cr_assert_eq(det_file_read(log, &text, &size, NULL), DET_OK);
+    cr_assert((at = strstr(text, "\"dataset_checksum\":\"")) != NULL);
+    at += strlen("\"dataset_checksum\":\"");
+    *at = *at == '0' ? '1' : '0';
+    cr_assert_eq(det_file_write(log, text, size, NULL), DET_OK);
+    expect_refused(&options, DET_INVALID, "began with other data");
+    free(text);
+}
+
+/* A run that is started anew in the folder of another and killed before its first checkpoint must not
+ * be taken up from the other's. */
+Test(trainer, a_new_run_forgets_the_checkpoint_of_the_one_before)
+{
+    struct det_config config = short_config();
+    struct trainer_options options = {.config = &config, .folder = folder.path, .name = "killed",
+                                      .backend = "cpu", .weights = "/no/such/weights"};
+    run(&config, folder.path, 0, 3);
+    expect_refused(&options, DET_IO, "/no/such/weights");
+    cr_expect_eq(access(in_folder(&folder, "checkpoint.safetensors"), F_OK), 0,
+                 "bad input cost the earlier run its checkpoint");
+
+    options.weights = NULL;
+    options.observer.step = look_for_checkpoint;
+    config.seed = 2;
+    checkpoint_seen = 0;
+    cr_assert_eq(trainer_run(&options, NULL), DET_OK);
+    cr_expect_eq(checkpoint_seen, 0, "the earlier run's checkpoint outlived the start");
 }
 
 /* Weights of one run are the start of another. */
