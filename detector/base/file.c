@@ -1,5 +1,6 @@
 #include "detector/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -183,6 +184,27 @@ enum det_code det_file_write(const char *path, const void *data, size_t size,
         return code;
     }
     return det_file_commit(writer, err);
+}
+
+/* path.PID.tmp, as det_file_begin names it. */
+static int is_leftover(const char *name, const char *of, size_t length)
+{
+    if (strncmp(name, of, length) != 0 || name[length] != '.')
+        return 0;
+    const char *digits = name + length + 1;
+    size_t n = strspn(digits, "0123456789");
+    return n > 0 && strcmp(digits + n, ".tmp") == 0;
+}
+
+void det_file_remove_leftovers(const char *folder, const char *name)
+{
+    DIR *entries = opendir(folder);
+    size_t length = strlen(name);
+    for (const struct dirent *entry; entries && (entry = readdir(entries));)
+        if (is_leftover(entry->d_name, name, length))
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
 }
 
 static int make_one_folder(const char *path)

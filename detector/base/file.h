@@ -26,6 +26,10 @@ void det_file_abandon(struct det_file_writer *writer);
 enum det_code det_file_write(const char *path, const void *data, size_t size,
                              struct det_error *err);
 
+/* Remove what writers of folder/name left behind that were killed before they committed. Nobody may be
+ * writing it. Failures are of no consequence and not reported. */
+void det_file_remove_leftovers(const char *folder, const char *name);
+
 /* mkdir -p. */
 enum det_code det_make_folder(const char *path, struct det_error *err);
 

@@ -66,6 +66,7 @@ static enum det_code remove_old_checkpoint(const struct trainer *t, struct det_e
 {
     char path[4096];
     path_in(t, "checkpoint.safetensors", path, sizeof path);
+    det_file_remove_leftovers(t->options->folder, "checkpoint.safetensors");
     if (unlink(path) == 0 || errno == ENOENT)
         return DET_OK;
     return det_fail(err, DET_IO, "%s: cannot remove the earlier run's: %s", path, strerror(errno));
@@ -94,10 +95,14 @@ static enum det_code start_again(struct trainer *t, struct det_error *err)
     path_in(t, "log.jsonl", log, sizeof log);
     path_in(t, "checkpoint.safetensors", path, sizeof path);
     enum det_code code = resume_check(log, &t->config, t->setup.train->checksum, err);
+    if (code == DET_OK && access(path, F_OK) != 0)
+        return det_fail(err, DET_IO, "%s: %s: the run had not come to its first checkpoint; train it "
+                        "anew, without --resume", path, strerror(errno));
     if (code == DET_OK)
         code = det_checkpoint_load(t->setup.model, path, 1, &t->step, err);
     if (code != DET_OK || (code = run_log_open_at(log, t->step, &t->log, err)) != DET_OK)
         return code;
+    det_file_remove_leftovers(t->options->folder, "checkpoint.safetensors");
     return run_log_write_resume(t->log, t->step, err);
 }
 

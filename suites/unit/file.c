@@ -161,6 +161,28 @@ Test(file, a_kill_leaves_the_old_file)
     expect_content("old", 3);
 }
 
+/* Only names that a writer of this very file gives are touched. */
+Test(file, leftovers_of_a_kill_are_removed)
+{
+    static const struct {
+        const char *name;
+        int goes;
+    } files[] = {{"file", 0},          {"file.123.tmp", 1},   {"file.7.tmp", 1},
+                 {"file.tmp", 0},      {"file.x.tmp", 0},     {"file.12.tmp.old", 0},
+                 {"file2.123.tmp", 0}, {"file.1.2.tmp", 0}};
+    char name[128];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(name, sizeof name, "%s/%s", folder, files[i].name);
+        cr_assert_eq(det_file_write(name, "x", 1, NULL), DET_OK);
+    }
+    det_file_remove_leftovers(folder, "file");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(name, sizeof name, "%s/%s", folder, files[i].name);
+        cr_expect_eq(access(name, F_OK) != 0, files[i].goes, "%s", files[i].name);
+    }
+    det_file_remove_leftovers("/no/such/folder", "file");
+}
+
 Test(file, permissions_follow_the_umask)
 {
     struct stat status;
