@@ -1,10 +1,10 @@
 /* detcheck bench: how long a training step takes, and an inference pass. */
-#include "harness/commands.h"
-#include "harness/exit_status.h"
-#include "harness/json_text.h"
-#include "harness/options.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
+#include "harness/log/json_text.h"
+#include "harness/program/options.h"
 #include "harness/training/bench.h"
-#include "harness/training_options.h"
+#include "harness/program/training_options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

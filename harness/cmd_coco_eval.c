@@ -1,9 +1,9 @@
 /* detcheck coco-eval --gt gt.json --dt dt.json */
 #include "detector/evaluation/coco_json.h"
-#include "harness/commands.h"
-#include "harness/exit_status.h"
-#include "harness/json_text.h"
-#include "harness/options.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
+#include "harness/log/json_text.h"
+#include "harness/program/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* detcheck compare RUN_A RUN_B */
-#include "harness/commands.h"
-#include "harness/compare.h"
-#include "harness/exit_status.h"
-#include "harness/options.h"
+#include "harness/program/commands.h"
+#include "harness/compare/compare.h"
+#include "harness/program/exit_status.h"
+#include "harness/program/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* detcheck config: what a run with these options would be configured as. */
-#include "harness/commands.h"
-#include "harness/config_file.h"
-#include "harness/exit_status.h"
-#include "harness/options.h"
+#include "harness/program/commands.h"
+#include "harness/program/config_file.h"
+#include "harness/program/exit_status.h"
+#include "harness/program/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* detcheck dataset: what data are like before anything trains on them. */
-#include "harness/commands.h"
-#include "harness/dataset_commands.h"
-#include "harness/exit_status.h"
+#include "harness/program/commands.h"
+#include "harness/dataset/dataset_commands.h"
+#include "harness/program/exit_status.h"
 
 #include <stdio.h>
 #include <string.h>

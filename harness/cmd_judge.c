@@ -1,9 +1,9 @@
 /* detcheck judge RUN... */
-#include "harness/commands.h"
-#include "harness/exit_status.h"
-#include "harness/json_text.h"
-#include "harness/judge.h"
-#include "harness/options.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
+#include "harness/log/json_text.h"
+#include "harness/judge/judge.h"
+#include "harness/program/options.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* detcheck report RUN... -o report.html */
-#include "harness/commands.h"
-#include "harness/exit_status.h"
-#include "harness/judge.h"
-#include "harness/options.h"
-#include "harness/plot.h"
-#include "harness/report.h"
-#include "harness/run_table.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
+#include "harness/judge/judge.h"
+#include "harness/program/options.h"
+#include "harness/report/plot.h"
+#include "harness/report/report.h"
+#include "harness/report/run_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>

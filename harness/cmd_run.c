@@ -1,18 +1,18 @@
 /* detcheck run: the main job. The same recipe, seed and steps, before and after the loss fixes. */
 #include "fixtures/fixture.h"
 #include "fixtures/recipe.h"
-#include "harness/commands.h"
-#include "harness/config_file.h"
-#include "harness/exit_status.h"
-#include "harness/interrupt.h"
-#include "harness/judge.h"
-#include "harness/options.h"
-#include "harness/plot.h"
-#include "harness/report.h"
-#include "harness/run_table.h"
+#include "harness/program/commands.h"
+#include "harness/program/config_file.h"
+#include "harness/program/exit_status.h"
+#include "harness/program/interrupt.h"
+#include "harness/judge/judge.h"
+#include "harness/program/options.h"
+#include "harness/report/plot.h"
+#include "harness/report/report.h"
+#include "harness/report/run_table.h"
 #include "harness/training/session.h"
 #include "harness/training/shown.h"
-#include "harness/training_options.h"
+#include "harness/program/training_options.h"
 
 #include <pthread.h>
 #include <stdio.h>

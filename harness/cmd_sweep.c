@@ -1,8 +1,8 @@
 /* detcheck sweep STUDY: many variants, many seeds, one table. */
-#include "harness/commands.h"
-#include "harness/exit_status.h"
-#include "harness/interrupt.h"
-#include "harness/options.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
+#include "harness/program/interrupt.h"
+#include "harness/program/options.h"
 #include "harness/sweep/sweep.h"
 #include "harness/sweep/sweep_table.h"
 

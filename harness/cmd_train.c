@@ -1,11 +1,11 @@
 /* detcheck train: one run. */
-#include "harness/commands.h"
-#include "harness/exit_status.h"
-#include "harness/interrupt.h"
-#include "harness/options.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
+#include "harness/program/interrupt.h"
+#include "harness/program/options.h"
 #include "harness/training/session.h"
 #include "harness/training/shown.h"
-#include "harness/training_options.h"
+#include "harness/program/training_options.h"
 
 #include <inttypes.h>
 #include <stdio.h>

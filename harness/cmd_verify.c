@@ -1,7 +1,7 @@
 /* detcheck verify PATH... */
-#include "harness/commands.h"
-#include "harness/exit_status.h"
-#include "harness/options.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
+#include "harness/program/options.h"
 #include "harness/verify/verify.h"
 
 #include <inttypes.h>

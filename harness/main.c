@@ -1,9 +1,9 @@
 /* detcheck: dispatches to the command that its first argument names. */
 #include "detector/base/edit_distance.h"
-#include "harness/blas_core.h"
+#include "harness/program/blas_core.h"
 #include "harness/build_info.h"
-#include "harness/commands.h"
-#include "harness/exit_status.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,9 +3,9 @@
 #ifndef SUITES_MADE_LOG_H
 #define SUITES_MADE_LOG_H
 
-#include "harness/judge.h"
-#include "harness/log_reader.h"
-#include "harness/run_log.h"
+#include "harness/judge/judge.h"
+#include "harness/log/log_reader.h"
+#include "harness/log/run_log.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

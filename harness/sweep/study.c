@@ -1,8 +1,8 @@
 #include "harness/sweep/study.h"
 
 #include "fixtures/yaml_file.h"
-#include "harness/config_file.h"
-#include "harness/verdict.h"
+#include "harness/program/config_file.h"
+#include "harness/judge/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #include "harness/sweep/sweep.h"
 
 #include "detector/base/pool.h"
-#include "harness/interrupt.h"
-#include "harness/log_reader.h"
+#include "harness/program/interrupt.h"
+#include "harness/log/log_reader.h"
 #include "harness/training/session.h"
 
 #include <pthread.h>

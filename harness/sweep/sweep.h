@@ -3,7 +3,7 @@
 #define HARNESS_SWEEP_SWEEP_H
 
 #include "harness/sweep/study.h"
-#include "harness/verdict.h"
+#include "harness/judge/verdict.h"
 
 #include <stdio.h>
 

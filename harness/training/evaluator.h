@@ -4,7 +4,7 @@
 #define HARNESS_TRAINING_EVALUATOR_H
 
 #include "detector/evaluation/coco_eval.h"
-#include "harness/run_log.h"
+#include "harness/log/run_log.h"
 #include "harness/training/loader.h"
 
 struct evaluator {

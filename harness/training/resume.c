@@ -1,6 +1,6 @@
 #include "harness/training/resume.h"
 
-#include "harness/log_reader.h"
+#include "harness/log/log_reader.h"
 
 #include <inttypes.h>
 #include <string.h>

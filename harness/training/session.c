@@ -1,7 +1,7 @@
 #include "harness/training/session.h"
 
-#include "harness/judge.h"
-#include "harness/log_reader.h"
+#include "harness/judge/judge.h"
+#include "harness/log/log_reader.h"
 
 #include <stdio.h>
 

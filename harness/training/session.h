@@ -3,7 +3,7 @@
 #define HARNESS_TRAINING_SESSION_H
 
 #include "harness/training/trainer.h"
-#include "harness/verdict.h"
+#include "harness/judge/verdict.h"
 
 /* Train, judge the log by the run's own rules, append the verdict to it. */
 enum det_code session_run(const struct trainer_options *options, struct verdict *verdict,

@@ -1,6 +1,6 @@
 #include "harness/training/shown.h"
 
-#include "harness/interrupt.h"
+#include "harness/program/interrupt.h"
 
 static void saw_step(void *arg, const struct run_log_step *step)
 {

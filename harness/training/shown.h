@@ -2,7 +2,7 @@
 #ifndef HARNESS_TRAINING_SHOWN_H
 #define HARNESS_TRAINING_SHOWN_H
 
-#include "harness/progress.h"
+#include "harness/report/progress.h"
 #include "harness/training/trainer.h"
 
 struct shown_run { /* must outlive the run */

@@ -1,8 +1,8 @@
 #include "harness/training/trainer.h"
 
 #include "detector/base/file.h"
-#include "harness/config_file.h"
-#include "harness/environment.h"
+#include "harness/program/config_file.h"
+#include "harness/program/environment.h"
 #include "harness/training/evaluator.h"
 #include "harness/training/loader.h"
 #include "harness/training/resume.h"

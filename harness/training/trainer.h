@@ -3,7 +3,7 @@
 #define HARNESS_TRAINING_TRAINER_H
 
 #include "detector/detector.h"
-#include "harness/run_log.h"
+#include "harness/log/run_log.h"
 
 struct trainer_observer { /* who watches; called from the training thread. Entries may be NULL */
     void *arg;

@@ -3,7 +3,7 @@
 #ifndef SUITES_COLLAPSE_SHORT_RUN_H
 #define SUITES_COLLAPSE_SHORT_RUN_H
 
-#include "harness/log_reader.h"
+#include "harness/log/log_reader.h"
 #include "harness/training/session.h"
 #include "suites/temporary_folder.h"
 

@@ -1,6 +1,6 @@
 /* Every plot is drawn, as SVG and PNG of the expected size, from good runs and from broken ones. */
 #include "detector/base/file.h"
-#include "harness/plot.h"
+#include "harness/report/plot.h"
 #include "suites/made_log.h"
 
 #include <criterion/criterion.h>

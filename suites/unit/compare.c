@@ -1,6 +1,6 @@
 /* Comparing two runs: one changed bit anywhere is found, named and measured. */
-#include "harness/compare.h"
-#include "harness/run_table.h"
+#include "harness/compare/compare.h"
+#include "harness/report/run_table.h"
 #include "suites/made_log.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
 /* Configuration files: what is saved is loaded again to the same bits, whole or not at all. */
-#include "harness/config_file.h"
+#include "harness/program/config_file.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

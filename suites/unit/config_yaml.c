@@ -2,7 +2,7 @@
  * default. A key of the preset stands there commented out ("# width: 16"); all other keys are set. */
 #include "detector/base/file.h"
 #include "fixtures/yaml_file.h"
-#include "harness/config_file.h"
+#include "harness/program/config_file.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* Progress: what is drawn on a terminal, and what is written to a file. */
-#include "harness/progress.h"
+#include "harness/report/progress.h"
 #include "suites/made_log.h"
 
 #include <criterion/criterion.h>

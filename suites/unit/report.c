@@ -1,7 +1,7 @@
 /* The report: one page, everything in it, nothing from elsewhere, no markup let in by names. */
-#include "harness/report.h"
+#include "harness/report/report.h"
 #include "detector/base/file.h"
-#include "harness/plot.h"
+#include "harness/report/plot.h"
 #include "suites/made_log.h"
 
 #include <criterion/criterion.h>

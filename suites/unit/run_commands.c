@@ -1,6 +1,6 @@
 /* detcheck judge, compare and report: exit statuses and what they print. */
-#include "harness/commands.h"
-#include "harness/exit_status.h"
+#include "harness/program/commands.h"
+#include "harness/program/exit_status.h"
 #include "suites/made_log.h"
 
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 /* The run log: what is written is read back bit for bit, a resume leaves every step in it once, and
  * damage is named, never guessed around. */
 #include "detector/base/file.h"
-#include "harness/run_log_fields.h"
+#include "harness/log/run_log_fields.h"
 #include "suites/made_log.h"
 
 #include <criterion/criterion.h>

@@ -1,7 +1,7 @@
 /* Errors: one line, whole, whoever asks. */
 #include "detector/base/edit_distance.h"
 #include "detector/base/status.h"
-#include "harness/exit_status.h"
+#include "harness/program/exit_status.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

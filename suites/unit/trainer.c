@@ -3,7 +3,7 @@
 #include "harness/training/trainer.h"
 
 #include "detector/base/file.h"
-#include "harness/log_reader.h"
+#include "harness/log/log_reader.h"
 #include "suites/model_suite.h"
 #include "suites/temporary_folder.h"
 

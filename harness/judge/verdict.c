@@ -1,0 +1,34 @@
+#include "harness/judge/verdict.h"
+
+const char *verdict_name(enum verdict_kind kind)
+{
+    static const char *const names[] = {
+        [VERDICT_HEALTHY] = "healthy",       [VERDICT_COLLAPSED] = "collapsed",
+        [VERDICT_DIVERGED] = "diverged",     [VERDICT_STALLED] = "stalled",
+        [VERDICT_OFF_GOLDEN] = "off_golden", [VERDICT_INCOMPLETE] = "incomplete",
+    };
+    return names[kind];
+}
+
+int verdict_status(enum verdict_kind kind)
+{
+    return kind == VERDICT_HEALTHY ? 0 : 1;
+}
+
+void verdict_put_json(struct json_text *text, const struct verdict *verdict)
+{
+    json_text_string(text, "verdict", verdict_name(verdict->kind));
+    json_text_string(text, "rule", verdict->rule);
+    json_text_int(text, "step", verdict->step);
+    json_text_string(text, "why", verdict->why);
+    json_text_open(text, "warnings", '[');
+    for (int i = 0; i < verdict->n_warnings; i++) {
+        const struct verdict_warning *warning = &verdict->warnings[i];
+        json_text_open(text, NULL, '{');
+        json_text_string(text, "rule", warning->rule);
+        json_text_int(text, "step", warning->step);
+        json_text_string(text, "why", warning->why);
+        json_text_close(text, '}');
+    }
+    json_text_close(text, ']');
+}
