@@ -95,6 +95,8 @@ void case_check(struct verify_case *c, const char *name, const float *got, size_
 void case_check_numbers(struct verify_case *c, const char *name, const double *got, size_t elements,
                         double tolerance);
 void case_check_number(struct verify_case *c, const char *name, double got, double terms);
+void case_check_floats(struct verify_case *c, const char *name, const float *got, size_t elements,
+                       double tolerance);
 /* Integers on the host, exactly. */
 void case_check_int64s(struct verify_case *c, const char *name, const int64_t *got,
                        size_t elements);

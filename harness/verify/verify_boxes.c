@@ -18,14 +18,6 @@ static int rows_of(struct verify_case *c, const char *name)
     return dims[0];
 }
 
-static void check_floats(struct verify_case *c, const char *name, const float *got, size_t n)
-{
-    double *wide = case_host(c, n * sizeof *wide);
-    for (size_t i = 0; wide && i < n; i++)
-        wide[i] = (double)got[i];
-    case_check_numbers(c, name, wide, n, CASE_TOLERANCE);
-}
-
 static void box_encode(struct verify_case *c)
 {
     int n = rows_of(c, "in.boxes");
@@ -38,7 +30,7 @@ static void box_encode(struct verify_case *c)
         return;
     for (int i = 0; i < n; i++)
         det_box_encode(boxes + 4 * i, truth + 4 * i, weights, deltas + 4 * i);
-    check_floats(c, "out.deltas", deltas, (size_t)n * 4);
+    case_check_floats(c, "out.deltas", deltas, (size_t)n * 4, CASE_TOLERANCE);
 }
 
 static void box_decode(struct verify_case *c)
@@ -53,7 +45,7 @@ static void box_decode(struct verify_case *c)
         return;
     for (int i = 0; i < n; i++)
         det_box_decode(boxes + 4 * i, deltas + 4 * i, weights, clip, out + 4 * i);
-    check_floats(c, "out.boxes", out, (size_t)n * 4);
+    case_check_floats(c, "out.boxes", out, (size_t)n * 4, CASE_TOLERANCE);
 }
 
 static void box_iou(struct verify_case *c)
@@ -67,7 +59,7 @@ static void box_iou(struct verify_case *c)
     for (int i = 0; i < n; i++)
         for (int j = 0; j < m; j++)
             iou[(size_t)i * (size_t)m + (size_t)j] = det_box_iou(a + 4 * i, b + 4 * j);
-    check_floats(c, "out.iou", iou, (size_t)n * (size_t)m);
+    case_check_floats(c, "out.iou", iou, (size_t)n * (size_t)m, CASE_TOLERANCE);
 }
 
 static void clip_boxes(struct verify_case *c)
@@ -79,7 +71,7 @@ static void clip_boxes(struct verify_case *c)
         return;
     for (int i = 0; i < n; i++)
         det_box_clip(boxes + 4 * i, height, width);
-    check_floats(c, "out.boxes", boxes, (size_t)n * 4);
+    case_check_floats(c, "out.boxes", boxes, (size_t)n * 4, CASE_TOLERANCE);
 }
 
 #define ANCHOR_LEVELS_MAX 16
@@ -125,7 +117,7 @@ static void anchors(struct verify_case *c)
     if (!boxes)
         return;
     det_anchors(n_levels, levels, n_ratios, narrow, boxes);
-    check_floats(c, "out.anchors", boxes, n * 4);
+    case_check_floats(c, "out.anchors", boxes, n * 4, CASE_TOLERANCE);
 }
 
 static void match(struct verify_case *c)

@@ -69,22 +69,14 @@ static void check_sampled(struct verify_case *c, struct model_case *m)
                           wide + (size_t)i * (size_t)t.columns, (size_t)t.columns);
 }
 
-static void check_floats(struct verify_case *c, const char *name, const float *got, size_t n)
-{
-    double *wide = case_host(c, n * sizeof *wide);
-    for (size_t i = 0; wide && i < n; i++)
-        wide[i] = (double)got[i];
-    if (wide)
-        case_check_numbers(c, name, wide, n, CASE_TOLERANCE);
-}
-
 static void check_proposals(struct verify_case *c, struct model_case *m)
 {
     float(*boxes)[4] = case_host(c, (size_t)m->config.rpn_post_nms_train * sizeof *boxes);
     char name[64];
     for (int i = 0; i < m->n_images && !case_failed(c); i++) {
         int n = det_model_proposals(m->model, i, boxes, NULL);
-        check_floats(c, numbered(name, "out.proposals", i), boxes[0], (size_t)n * 4);
+        case_check_floats(c, numbered(name, "out.proposals", i), boxes[0], (size_t)n * 4,
+                          CASE_TOLERANCE);
     }
 }
 
@@ -107,7 +99,8 @@ static void check_rois_of(struct verify_case *c, struct model_case *m, int i, in
     }
     if (case_failed(c))
         return;
-    check_floats(c, numbered(name, "out.roi_proposals", i), boxes + 4 * first, (size_t)n * 4);
+    case_check_floats(c, numbered(name, "out.roi_proposals", i), boxes + 4 * first, (size_t)n * 4,
+                      CASE_TOLERANCE);
     case_check_int64s(c, numbered(name, "out.roi_labels", i), wide_labels, (size_t)n);
     case_check_int64s(c, numbered(name, "out.roi_matched", i), wide_matched, (size_t)n);
 }
@@ -190,7 +183,7 @@ static void check_masks(struct verify_case *c, const struct model_case *m, const
         det_mask_paste(probabilities, MASK_SIZE, found->at[d].box, m->height, m->width,
                        pasted + (size_t)d * pixels);
     }
-    check_floats(c, name, pasted, (size_t)n * pixels);
+    case_check_floats(c, name, pasted, (size_t)n * pixels, CASE_TOLERANCE);
 }
 
 static void check_detections(struct verify_case *c, const struct model_case *m, int i,
@@ -207,8 +200,8 @@ static void check_detections(struct verify_case *c, const struct model_case *m, 
     }
     if (case_failed(c))
         return;
-    check_floats(c, numbered(name, "eval.boxes", i), boxes, n * 4);
-    check_floats(c, numbered(name, "eval.scores", i), scores, n);
+    case_check_floats(c, numbered(name, "eval.boxes", i), boxes, n * 4, CASE_TOLERANCE);
+    case_check_floats(c, numbered(name, "eval.scores", i), scores, n, CASE_TOLERANCE);
     case_check_int64s(c, numbered(name, "eval.labels", i), labels, n);
     const struct det_named_tensor *masks =
         det_safetensors_find(c->file, numbered(name, "eval.masks", i));

@@ -149,10 +149,7 @@ static void check_final(struct verify_case *c, const struct trajectory *t)
             continue;
         }
         const float *values = case_download(c, parameter->value, parameter->size);
-        double *wide = case_host(c, parameter->size * sizeof *wide);
-        for (size_t e = 0; wide && e < parameter->size; e++)
-            wide[e] = (double)values[e];
-        case_check_numbers(c, tensor->name, wide, parameter->size, FINAL_TOLERANCE);
+        case_check_floats(c, tensor->name, values, parameter->size, FINAL_TOLERANCE);
     }
 }
 
