@@ -1,5 +1,6 @@
 """The whole detector: torchvision's Mask R-CNN over a body of any width, with our sampler and our
 weighted, averaged losses. One training step in full, and short runs of SGD."""
+import copy
 import math
 
 import numpy
@@ -332,8 +333,7 @@ def infer(model, images, most_masks=2):
 
 def decisions_hold(model, p, images, ids, truth, wanted):
     """Does float32 decide everything as float64 does? A vector on a tie would test luck."""
-    narrow = build(p).float()
-    narrow.load_state_dict(model.state_dict())
+    narrow = copy.deepcopy(model).float()
     got = Pass(narrow, p, images.float(), ids, truth, p["step"]).out
     names = [n for n in wanted if n.startswith(("rpn_sampled", "roi_labels", "roi_matched"))]
     if not all(torch.equal(got[n], wanted[n]) for n in names):
@@ -352,6 +352,22 @@ def params_of(p):
     return {k: v for k, v in p.items() if k not in ("height", "canvas_width")}
 
 
+def step_vector(model, p, images, ids, truth):
+    """All tensors of a model_step vector, and the pass they come from."""
+    model.zero_grad()
+    step = Pass(model, p, images, ids, truth, p["step"])
+    step.loss.backward()
+    tensors = inputs_of(images, truth, model)
+    tensors["in.image_ids"] = torch.tensor(ids)
+    named = [(k, q.grad) for k, q in model.named_parameters() if q.grad is not None]
+    norm = torch.sqrt(sum((gradient ** 2).sum() for _, gradient in named))
+    tensors.update({f"out.{k}": v.reshape(1) if v.dim() == 0 else v for k, v in step.out.items()})
+    tensors.update({"out.loss": step.loss.reshape(1), "out.grad_norm": norm.reshape(1)})
+    tensors.update({f"grad.{k}": gradient.clone() for k, gradient in named})
+    tensors.update(infer(model, images))
+    return tensors, step
+
+
 def model_step(cases, scene_seed, objects, ids, **changes):
     p = {**DEFAULTS, **changes}
     while True:
@@ -363,15 +379,7 @@ def model_step(cases, scene_seed, objects, ids, **changes):
         if not step.tied and decisions_hold(model, p, images, ids, truth, step.out):
             break
         scene_seed += 1000
-    tensors = inputs_of(images, truth, model)
-    tensors["in.image_ids"] = torch.tensor(ids)
-    step.loss.backward()
-    named = list(model.named_parameters())
-    norm = torch.sqrt(sum((q.grad ** 2).sum() for _, q in named if q.grad is not None))
-    tensors.update({f"out.{k}": v.reshape(1) if v.dim() == 0 else v for k, v in step.out.items()})
-    tensors.update({"out.loss": step.loss.reshape(1), "out.grad_norm": norm.reshape(1)})
-    tensors.update({f"grad.{k}": q.grad for k, q in named if q.grad is not None})
-    tensors.update(infer(model, images))
+    tensors, _ = step_vector(model, p, images, ids, truth)
     cases.add("model_step", params_of(p), tensors)
 
 

@@ -28,7 +28,7 @@ def as_array(name, value):
     return numpy.ascontiguousarray(array)
 
 
-def write(path, op, params, tensors):
+def write(path, op, params, tensors, largest=LARGEST):
     header = {"__metadata__": {
         "op": op,
         "params": json.dumps(params, sort_keys=True),
@@ -44,8 +44,8 @@ def write(path, op, params, tensors):
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     size = 8 + len(text) + offset
-    if size > LARGEST:
-        raise ValueError(f"{path}: {size} bytes, {LARGEST} at most")
+    if size > largest:
+        raise ValueError(f"{path}: {size} bytes, {largest} at most")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blocks))
 
