@@ -172,6 +172,33 @@ Test(trainer, threads_do_not_matter)
     }
 }
 
+/* Two passes of two images are one of four up to what each pass is divided by: the same images, the
+ * same samples, losses and gradients averaged. Summed, they would be twice as large. */
+Test(trainer, accumulated_passes_are_averaged)
+{
+    struct logged_run *log[2];
+    for (int split = 0; split < 2; split++) {
+        struct det_config config = short_config();
+        char path[128];
+        config.schedule_steps = 2;
+        config.train_batch_size = split ? 2 : 4;
+        config.train_accumulate = split ? 2 : 1;
+        snprintf(path, sizeof path, "%s/%d", folder.path, split);
+        run(&config, path, 0, 2);
+        log[split] = log_of(path);
+    }
+    const struct run_log_step *one = &log[0]->steps[0], *two = &log[1]->steps[0];
+    cr_expect_eq(two->objects, one->objects, "other images");
+    cr_expect_eq(two->rpn_positives, one->rpn_positives, "other samples");
+    cr_expect_eq(two->roi_negatives, one->roi_negatives);
+    cr_expect(fabs(two->loss / one->loss - 1.0) < 0.2, "loss %g, of one pass %g", two->loss,
+              one->loss);
+    cr_expect(fabs(two->grad_norm / one->grad_norm - 1.0) < 0.3, "norm %g, of one pass %g",
+              two->grad_norm, one->grad_norm);
+    logged_run_close(log[0]);
+    logged_run_close(log[1]);
+}
+
 Test(trainer, seeds_matter)
 {
     struct det_config config = short_config();
