@@ -101,6 +101,14 @@ Test(model_batch, samplers_follow_step_and_image)
     cr_expect(memcmp(first, tap.data, bytes) != 0, "the same anchors in the next step");
     pass(&s, samples, 2, 5);
     cr_expect(memcmp(first, tap.data, bytes) == 0, "other anchors in the same step");
+    int32_t rois[2][8]; /* the RoI sampler draws its own, from proposals that do not change */
+    for (uint32_t step = 5; step <= 6; step++) {
+        struct det_tap index;
+        pass(&s, samples, 2, step);
+        cr_assert(det_model_tap(s.model, "roi_index", &index));
+        memcpy(rois[step - 5], index.data, sizeof rois[0]);
+    }
+    cr_expect(memcmp(rois[0], rois[1], sizeof rois[0]) != 0, "the same RoIs in the next step");
     samples[0].id += 1000;
     pass(&s, samples, 2, 5);
     cr_expect(memcmp(first, tap.data, bytes / 2) != 0, "the same anchors for another image");
