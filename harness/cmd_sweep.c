@@ -22,6 +22,7 @@ static const struct argp_option option_table[] = {
     {"seeds", 'n', "N", 0, "seeds of every variant (default: as the study says)", 0},
     {"first-seed", 'f', "N", 0, "the first seed (default 1)", 0},
     {"jobs", 'j', "N", 0, "runs at a time, one thread each (default: as many as cores)", 0},
+    {"reuse", 'r', NULL, 0, "take what DIR already holds: finished runs of the same configuration", 0},
     {"backend", 'b', "NAME", 0, "cpu (default) or cuda", 0},
     {"out", 'o', "DIR", 0, "folder of the runs (default runs/sweep)", 0},
     {"document", 'd', "FILE", 0, "write the table between the lines <!-- sweep STUDY --> and <!-- /sweep STUDY -->", 0},
@@ -52,6 +53,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'j':
         options->sweep.jobs = number(state, arg, 1, 256);
+        return 0;
+    case 'r':
+        options->sweep.reuse = 1;
         return 0;
     case 'b':
         options->sweep.backend = arg;

@@ -1,11 +1,15 @@
 #include "harness/sweep/sweep.h"
 
+#include "detector/base/file.h"
 #include "detector/base/pool.h"
-#include "harness/program/interrupt.h"
+#include "harness/judge/judge.h"
 #include "harness/log/log_reader.h"
+#include "harness/program/config_file.h"
+#include "harness/program/interrupt.h"
 #include "harness/training/session.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +70,24 @@ static enum det_code read_result(const char *folder, struct sweep_result *result
     return DET_OK;
 }
 
+/* Whether the folder holds a run of this very configuration that came to its end. */
+static int already_run(const char *folder, const struct det_config *config)
+{
+    char path[4200];
+    char *was = NULL;
+    size_t size;
+    struct logged_run *run = NULL;
+    char *is = config_text(config);
+    snprintf(path, sizeof path, "%s/config.yaml", folder);
+    int same = is && det_file_read(path, &was, &size, NULL) == DET_OK && strcmp(was, is) == 0 &&
+               logged_run_open(folder, &run, NULL) == DET_OK;
+    int ended = same && (run->steps_done == config->schedule_steps || run->stop_reason);
+    logged_run_close(run);
+    free(was);
+    free(is);
+    return ended;
+}
+
 static enum det_code run_one(const struct sweep *sweep, struct sweep_result *result,
                              struct verdict *verdict, struct det_error *err)
 {
@@ -80,7 +102,9 @@ static enum det_code run_one(const struct sweep *sweep, struct sweep_result *res
                                       .name = variant->name,
                                       .backend = sweep->options->backend,
                                       .observer = {.stop = interrupt_came}};
-    enum det_code code = session_run(&trainer, verdict, err);
+    enum det_code code = sweep->options->reuse && already_run(folder, &config)
+                             ? judge_log(folder, verdict, err)
+                             : session_run(&trainer, verdict, err);
     if (code != DET_OK)
         return code;
     result->verdict = verdict->kind;

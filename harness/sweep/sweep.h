@@ -28,6 +28,7 @@ struct sweep_options {
     const char *backend;
     int64_t first_seed;
     int seeds;           /* of every variant; 0: as the study says */
+    int reuse;           /* a finished run of the same configuration is not made again */
     int jobs;            /* runs at a time; 0: as many as cores */
     FILE *progress;      /* a line for every run that ends; NULL: none */
 };

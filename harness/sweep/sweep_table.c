@@ -122,15 +122,15 @@ static void put_classes(FILE *to, const struct sweep_result *results, int n, int
     double values[1024];
     fputs(" | ", to);
     for (int k = 0; k < classes_of(results, n); k++) {
+        double objects[1024];
         int count = 0;
-        int64_t objects = 0;
         for (int i = 0; i < n && count < 1024; i++)
             if (results[i].variant == variant && results[i].last_eval >= 0) {
+                objects[count] = (double)results[i].class_objects[k];
                 values[count++] = (double)results[i].class_detections[k];
-                objects = results[i].class_objects[k];
             }
-        fprintf(to, "%s%.0f on %lld", k ? ", " : "", spread_of(values, count).median,
-                (long long)objects);
+        fprintf(to, "%s%.0f on %.0f", k ? ", " : "", spread_of(values, count).median,
+                spread_of(objects, count).median);
     }
 }
 

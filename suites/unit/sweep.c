@@ -278,3 +278,37 @@ Test(sweep, a_run_that_cannot_be_made_ends_it)
     cr_expect_eq(sweep_run(&options, results, &err), DET_IO);
     cr_expect(strstr(err.message, "/proc/nowhere"), "%s", err.message);
 }
+
+/* With `reuse` a finished run of the same configuration is read, not made: its files keep their
+ * bytes (a run made again would leave out the line added here). Another configuration is made anew. */
+Test(sweep, finished_runs_are_reused)
+{
+    struct sweep_result first[4], second[4];
+    struct det_error err = {0};
+    char path[128], log[256];
+    cr_assert_eq(read_text(small_study, &err), DET_OK, "%s", err.message);
+    run_small("kept", 2, first);
+    snprintf(path, sizeof path, "%s/kept", folder.path);
+    snprintf(log, sizeof log, "%s/plain/seed-5/log.jsonl", path);
+    FILE *file = fopen(log, "a");
+    cr_assert(file);
+    fputs("{\"event\":\"mark\"}\n", file);
+    fclose(file);
+    struct sweep_options options = {.study = &study, .folder = path, .backend = "cpu",
+                                    .first_seed = 5, .jobs = 2, .reuse = 1};
+    cr_assert_eq(sweep_run(&options, second, &err), DET_OK, "%s", err.message);
+    for (int i = 0; i < 4; i++) {
+        cr_expect_eq(second[i].verdict, first[i].verdict, "run %d", i);
+        cr_expect_eq(second[i].detections, first[i].detections, "run %d", i);
+    }
+    char *text = NULL;
+    size_t size;
+    cr_assert_eq(det_file_read(log, &text, &size, &err), DET_OK, "%s", err.message);
+    cr_expect(strstr(text, "\"mark\""), "the run was made again");
+    free(text);
+    study.variants[0].config.optimizer_lr *= 2;
+    cr_assert_eq(sweep_run(&options, second, &err), DET_OK, "%s", err.message);
+    cr_assert_eq(det_file_read(log, &text, &size, &err), DET_OK, "%s", err.message);
+    cr_expect(!strstr(text, "\"mark\""), "a run of another configuration was taken for this one's");
+    free(text);
+}
