@@ -5,6 +5,7 @@
 #include "harness/program/commands.h"
 #include "harness/program/exit_status.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +77,15 @@ static int dispatch(int argc, char **argv, struct det_error *err)
     return run_command(command, argc - 1, argv + 1, err);
 }
 
+/* As one line, whatever the names in it hold. */
+static void print_error(const struct det_error *err)
+{
+    fputs("detcheck: ", stderr);
+    for (const char *c = err->message; *c; c++)
+        fputc(iscntrl((unsigned char)*c) ? '?' : *c, stderr);
+    fputc('\n', stderr);
+}
+
 int main(int argc, char **argv)
 {
     struct det_error err = {DET_OK, ""};
@@ -88,6 +98,6 @@ int main(int argc, char **argv)
         status = STATUS_BAD_INPUT;
     }
     if (err.message[0])
-        fprintf(stderr, "detcheck: %s\n", err.message);
+        print_error(&err);
     return status;
 }

@@ -21,7 +21,7 @@ int64_t judge_first_step(const struct logged_run *run, const struct judge_rules 
 /* The last `consecutive` evaluations (fewer where there are fewer) that are past warm-up and on
  * images with objects: indices into run->evals from the last backwards. Returns their number, at
  * most JUDGE_LAST_MAX. */
-#define JUDGE_LAST_MAX 64
+#define JUDGE_LAST_MAX 64 /* and the key's highest value */
 int judge_last_evals(const struct logged_run *run, const struct judge_rules *rules,
                      int at[JUDGE_LAST_MAX]);
 

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Counts beyond this are damage; below it their sums cannot overflow. */
+#define COUNT_MAX (INT64_C(1) << 48)
+
 /* Each reader returns what it expected where the value is not that, NULL where all is well. */
 
-static const char *read_int(const json_t *value, int64_t *out)
+static const char *read_count(const json_t *value, int64_t *out)
 {
-    if (!json_is_integer(value))
-        return "an integer";
     *out = json_integer_value(value);
-    return NULL;
+    return json_is_integer(value) && *out >= 0 && *out <= COUNT_MAX ? NULL : "a count";
 }
 
 static const char *read_number(const json_t *value, double *out)
@@ -65,8 +66,8 @@ static const char *read_counts(const json_t *value, int64_t *out, size_t n)
     if (json_array_size(value) != n || !json_is_array(value))
         return "a list of as many counts as there are thresholds or classes";
     for (size_t i = 0; i < n; i++)
-        if (read_int(json_array_get(value, i), &out[i]))
-            return "a list of integers";
+        if (read_count(json_array_get(value, i), &out[i]))
+            return "a list of counts";
     return NULL;
 }
 
@@ -110,7 +111,7 @@ static const char *read_value(const json_t *value, enum run_log_type type, void 
 {
     switch (type) {
     case RUN_LOG_INT:
-        return read_int(value, at);
+        return read_count(value, at);
     case RUN_LOG_FLAG:
         return read_flag(value, at);
     case RUN_LOG_NUMBER:
@@ -146,6 +147,13 @@ static enum det_code read_record(const json_t *line, const struct run_log_field 
             return det_fail(err, DET_INVALID, "\"%s\" must be %s", fields[i].key, expected);
     }
     return DET_OK;
+}
+
+enum det_code log_read_count(const json_t *line, const char *key, int64_t *out,
+                             struct det_error *err)
+{
+    const char *expected = read_count(json_object_get(line, key), out);
+    return expected ? det_fail(err, DET_INVALID, "\"%s\" must be %s", key, expected) : DET_OK;
 }
 
 enum det_code log_read_step(const json_t *line, struct run_log_step *out, struct det_error *err)

@@ -6,6 +6,10 @@
 
 #include <jansson.h>
 
+/* A count (0 or more, small enough that no sum of them overflows) that stands in no table. */
+enum det_code log_read_count(const json_t *line, const char *key, int64_t *out,
+                             struct det_error *err);
+
 /* DET_INVALID names the key that is missing or of the wrong type. */
 enum det_code log_read_step(const json_t *line, struct run_log_step *out, struct det_error *err);
 

@@ -17,6 +17,10 @@ expect "unknown command" 2 confg
 says "unknown command: nearest" err "confg: unknown command; nearest is config"
 expect "unknown option instead of a command" 2 --hlep
 expect "empty command" 2 ""
+expect "a name with line breaks" 2 judge "no
+such
+run"
+says "a name with line breaks: one line" err "no?such?run: No such file"
 
 for command in $commands; do
 	expect "$command --help" 0 "$command" --help

@@ -245,3 +245,22 @@ Test(dataset_check, what_cannot_be_read_is_an_error_and_no_finding)
         cr_expect(err.message[0] && findings.n == 0, "%s: \"%s\"", sources[i], err.message);
     }
 }
+
+Test(dataset_check, no_images_is_a_finding)
+{
+    char file[] = "/tmp/detcheck-no-images-XXXXXX", data[64];
+    struct fixture_options options = {.seed = 1};
+    struct findings findings = {0};
+    struct det_error err = {0};
+    int64_t images;
+    int fd = mkstemp(file);
+    cr_assert_geq(dprintf(fd, "{\"images\": [], \"annotations\": [], "
+                              "\"categories\": [{\"id\": 1, \"name\": \"a\"}]}"), 0);
+    close(fd);
+    snprintf(data, sizeof data, "coco:%s,/tmp", file);
+    cr_expect_eq(data_check(data, FIXTURE_TRAIN, &options, 0, &findings, &images, &err), DET_OK,
+                 "%s", err.message);
+    cr_expect(findings.fatal == 1 && strstr(findings.first_fatal, "no images"), "%d findings: %s",
+              (int)findings.n, findings.first_fatal);
+    unlink(file);
+}

@@ -224,13 +224,31 @@ Test(run_log, damage_is_named)
         {"a word for a number", 2, "{\"event\":\"step\",\"step\":7,\"lr\":\"fast\"}\n",
          "bent.jsonl:3: \"lr\" must be a number"},
         {"a real for a count", 2, "{\"event\":\"step\",\"step\":7.5}\n",
-         "\"step\" must be an integer"},
+         "\"step\" must be a count"},
+        {"a step before the first", 2, "{\"event\":\"step\",\"step\":-1}\n",
+         "\"step\" must be a count"},
+        {"a step whose successor overflows", 2,
+         "{\"event\":\"step\",\"step\":9223372036854775807}\n", "\"step\" must be a count"},
+        {"a checkpoint of no step", 2, "{\"event\":\"checkpoint\"}\n",
+         "bent.jsonl:3: \"step\" must be a count"},
         {"a key twice", 2, "{\"event\":\"step\",\"event\":\"eval\"}\n", "bent.jsonl:3: not a line"},
         {"another version", 0, "{\"event\":\"run\",\"version\":2}\n", "version 2"},
         {"a second run line", 1,
          "{\"event\":\"run\",\"version\":1,\"name\":\"x\",\"recipe\":\"x\",\"steps\":1,"
          "\"classes\":[],\"config\":{},\"environment\":{}}\n",
          "bent.jsonl:2: a second run line"},
+        {"a negative number of steps", 0,
+         "{\"event\":\"run\",\"version\":1,\"name\":\"x\",\"recipe\":\"x\",\"steps\":-5,"
+         "\"classes\":[],\"config\":{},\"environment\":{}}\n",
+         "bent.jsonl:1: run line: \"steps\" must be a count"},
+        {"a rule out of its range", 0,
+         "{\"event\":\"run\",\"version\":1,\"name\":\"x\",\"recipe\":\"x\",\"steps\":9,"
+         "\"classes\":[],\"config\":{\"judge.after\":1e300},\"environment\":{}}\n",
+         "bent.jsonl:1: run line: config: judge.after must be a number, 0 to 1"},
+        {"a rule that is no number", 0,
+         "{\"event\":\"run\",\"version\":1,\"name\":\"x\",\"recipe\":\"x\",\"steps\":9,"
+         "\"classes\":[],\"config\":{\"judge.stall_steps\":\"nan\"},\"environment\":{}}\n",
+         "bent.jsonl:1: run line: config: judge.stall_steps must be a number"},
     };
     made_start(&made, "damaged", 3);
     made_write(&made);
