@@ -81,7 +81,7 @@ static void put_times(struct json_text *text, const char *key, const struct benc
 
 static enum det_code print_json(const struct bench_result *result, struct det_error *err)
 {
-    struct json_text text;
+    struct json_text text = {0};
     json_text_begin(&text);
     json_text_open(&text, NULL, '{');
     put_times(&text, "training_step", &result->step);
@@ -94,7 +94,7 @@ static enum det_code print_json(const struct bench_result *result, struct det_er
     json_text_close(&text, '}');
     enum det_code code = json_text_end(&text, err);
     if (code == DET_OK)
-        puts(text.data);
+        fputs(text.data, stdout);
     json_text_release(&text);
     return code;
 }
