@@ -93,8 +93,9 @@ static enum det_code configure(const struct options *options, struct side sides[
         return code;
     sides[BEFORE].config = sides[AFTER].config;
     if (options->n_before)
-        return config_override(&sides[BEFORE].config, options->before, options->n_before, err);
-    return config_override(&sides[BEFORE].config, unfixed_settings,
+        return config_override(&sides[BEFORE].config, "--before", options->before, options->n_before,
+                               err);
+    return config_override(&sides[BEFORE].config, "unfixed", unfixed_settings,
                            sizeof unfixed_settings / sizeof *unfixed_settings, err);
 }
 
@@ -145,15 +146,6 @@ static enum det_code train_both(struct side sides[SIDES], struct det_error *err)
     return DET_OK;
 }
 
-static void say_what_to_see(const struct options *options, const struct side sides[SIDES])
-{
-    for (int i = 0; i < SIDES; i++)
-        printf("%s: %s: %s\n", side_names[i], verdict_name(sides[i].verdict.kind),
-               sides[i].verdict.why);
-    printf("plots: %s/plots\nreport: %s/report.html\n", options->training.folder,
-           options->training.folder);
-}
-
 /* The score w p / (w p + 1 - p) that a trained head settles at, where there is one law for all
  * objects: a recipe of one class, ground truth not appended to the proposals. Else -1. */
 static double closed_form(const struct det_config *config)
@@ -169,23 +161,44 @@ static double closed_form(const struct det_config *config)
     return w * p / (w * p + 1.0 - p);
 }
 
+/* Without gnuplot there is a report all the same, and DET_UNAVAILABLE says what it lacks. */
+static enum det_code draw(const struct options *options, const struct side sides[SIDES],
+                          struct logged_run *const runs[SIDES], struct det_error *err)
+{
+    char path[4096], folder[4096];
+    struct verdict verdicts[SIDES] = {sides[BEFORE].verdict, sides[AFTER].verdict};
+    const struct logged_run *const views[SIDES] = {runs[BEFORE], runs[AFTER]};
+    struct plot_run plots[SIDES] = {{runs[BEFORE], closed_form(&sides[BEFORE].config)},
+                                    {runs[AFTER], closed_form(&sides[AFTER].config)}};
+    snprintf(folder, sizeof folder, "%s/plots", options->training.folder);
+    snprintf(path, sizeof path, "%s/report.html", options->training.folder);
+    enum det_code drawn = plot_runs(plots, SIDES, folder, err);
+    if (drawn != DET_OK && drawn != DET_UNAVAILABLE)
+        return drawn;
+    struct det_error why = {DET_OK, ""};
+    enum det_code code =
+        report_write(views, verdicts, SIDES, drawn == DET_OK ? folder : NULL, path, &why);
+    if (code != DET_OK)
+        *err = why;
+    return code == DET_OK ? drawn : code;
+}
+
 static enum det_code show(const struct options *options, const struct side sides[SIDES],
                           struct logged_run *const runs[SIDES], struct det_error *err)
 {
-    char path[4096];
     struct verdict verdicts[SIDES] = {sides[BEFORE].verdict, sides[AFTER].verdict};
     const struct logged_run *const views[SIDES] = {runs[BEFORE], runs[AFTER]};
     enum det_code code = run_table_print(stdout, views, verdicts, SIDES, err);
     if (code != DET_OK)
         return code;
-    struct plot_run plots[SIDES] = {{runs[BEFORE], closed_form(&sides[BEFORE].config)},
-                                    {runs[AFTER], closed_form(&sides[AFTER].config)}};
-    char plots_folder[4096];
-    snprintf(plots_folder, sizeof plots_folder, "%s/plots", options->training.folder);
-    if ((code = plot_runs(plots, SIDES, plots_folder, err)) != DET_OK)
-        return code;
-    snprintf(path, sizeof path, "%s/report.html", options->training.folder);
-    return report_write(views, verdicts, SIDES, plots_folder, path, err);
+    for (int i = 0; i < SIDES; i++)
+        printf("%s: %s: %s\n", side_names[i], verdict_name(verdicts[i].kind), verdicts[i].why);
+    code = draw(options, sides, runs, err);
+    if (code == DET_OK)
+        printf("plots: %s/plots\n", options->training.folder);
+    if (code == DET_OK || code == DET_UNAVAILABLE)
+        printf("report: %s/report.html\n", options->training.folder);
+    return code;
 }
 
 static enum det_code show_logs(const struct options *options, const struct side sides[SIDES],
@@ -216,12 +229,13 @@ static int run(const struct options *options, struct side sides[SIDES], struct d
     interrupt_watch();
     code = train_both(sides, err);
     progress_destroy(progress);
-    if (code == DET_OK)
-        code = show_logs(options, sides, err);
     if (code != DET_OK)
         return exit_status_of(code);
-    say_what_to_see(options, sides);
-    return verdict_status(sides[AFTER].verdict.kind);
+    code = show_logs(options, sides, err);
+    int status = verdict_status(sides[AFTER].verdict.kind);
+    return code == DET_OK || (code == DET_UNAVAILABLE && status != STATUS_GOOD)
+               ? status
+               : exit_status_of(code);
 }
 
 int cmd_run(int argc, char **argv, struct det_error *err)

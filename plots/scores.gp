@@ -9,14 +9,9 @@ set label sprintf("judge.score %g", SCORE) at graph 0.02, first SCORE left offse
 set title "highest score"
 plot for [i = 1:N] EVALS_OF(i) using 1:10 with linespoints \
          lc rgb COLOR(i) lw 2.2 pt MARK(i) ps 0.8 title NAME[i]
-do for [i = 1:N] {
-    if (CLOSED[i] >= 0) {
-        set arrow from graph 0, first CLOSED[i] to graph 1, first CLOSED[i] nohead \
-            lc rgb COLOR(i) lw 1.4 dt 3
-        set label sprintf("%s: closed form %.3f", NAME[i], CLOSED[i]) at graph 0.98, \
-            first CLOSED[i] right offset 0,0.6 textcolor rgb COLOR(i)
-    }
-}
 set title "mean score of the box head at the objects' own boxes"
+law_title(i) = CLOSED[i] >= 0 ? sprintf("%s, law: %.3f", NAME[i], CLOSED[i]) : ""
 plot for [i = 1:N] EVALS_OF(i) using 1:11 with linespoints \
-         lc rgb COLOR(i) lw 2.2 pt MARK(i) ps 0.8 title NAME[i]
+         lc rgb COLOR(i) lw 2.2 pt MARK(i) ps 0.8 title NAME[i], \
+     for [i = 1:N] (CLOSED[i] >= 0 ? CLOSED[i] : NaN) with lines \
+         lc rgb COLOR(i) lw 1.6 dt 3 title law_title(i)

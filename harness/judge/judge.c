@@ -49,7 +49,7 @@ int judge_last_evals(const struct logged_run *run, const struct judge_rules *rul
 static int judge_incomplete(const struct logged_run *run, const struct judge_rules *rules,
                             struct verdict *out)
 {
-    const char *reason = run->stop_reason ? run->stop_reason : "no reason logged";
+    const char *reason = run->stop_reason ? run->stop_reason : "interrupted, killed or still running";
     if (run->steps_done < run->planned_steps)
         return judge_say(out, VERDICT_INCOMPLETE, "ended_early", run->steps_done,
                          "ended after %" PRId64 " of %" PRId64 " steps (%.100s)", run->steps_done,

@@ -61,13 +61,13 @@ static enum det_code apply_file(struct det_config *config, const struct yaml_fil
     return DET_OK;
 }
 
-static enum det_code apply_setting(struct det_config *config, const char *setting, int preset_turn,
-                                   struct det_error *err)
+static enum det_code apply_setting(struct det_config *config, const char *option,
+                                   const char *setting, int preset_turn, struct det_error *err)
 {
     char key[DET_CONFIG_TEXT_MAX], place[DET_ERROR_LENGTH];
     size_t length = strcspn(setting, "=");
 
-    snprintf(place, sizeof place, "--set %s", setting);
+    snprintf(place, sizeof place, "%s %s", option, setting);
     if (!setting[length] || length == 0 || length >= sizeof key)
         return det_fail(err, DET_INVALID, "%.200s: expected KEY=VALUE", place);
     snprintf(key, sizeof key, "%.*s", (int)length, setting);
@@ -80,12 +80,12 @@ static enum det_code apply_setting(struct det_config *config, const char *settin
     return code == DET_OK ? code : det_fail_in(err, code, place);
 }
 
-enum det_code config_override(struct det_config *config, const char *const *settings, size_t n,
-                              struct det_error *err)
+enum det_code config_override(struct det_config *config, const char *option,
+                              const char *const *settings, size_t n, struct det_error *err)
 {
     for (int preset_turn = 1; preset_turn >= 0; preset_turn--) {
         for (size_t i = 0; i < n; i++) {
-            enum det_code code = apply_setting(config, settings[i], preset_turn, err);
+            enum det_code code = apply_setting(config, option, settings[i], preset_turn, err);
             if (code != DET_OK)
                 return code;
         }
@@ -107,7 +107,7 @@ enum det_code config_load(const char *path, const char *const *settings, size_t 
         if (code != DET_OK)
             return code;
     }
-    enum det_code code = config_override(out, settings, n, err);
+    enum det_code code = config_override(out, "--set", settings, n, err);
     if (code != DET_OK && path && n == 0)
         return det_fail_in(err, code, path);
     return code;

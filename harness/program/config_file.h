@@ -16,9 +16,10 @@
 enum det_code config_load(const char *path, const char *const *settings, size_t n,
                           struct det_config *out, struct det_error *err);
 
-/* The second half alone: settings over a configuration that is already there. */
-enum det_code config_override(struct det_config *config, const char *const *settings, size_t n,
-                              struct det_error *err);
+/* The second half alone: settings over a configuration that is already there. `option` is what
+ * messages call them by: "--set". */
+enum det_code config_override(struct det_config *config, const char *option,
+                              const char *const *settings, size_t n, struct det_error *err);
 
 /* Every key, its value, unit and meaning as YAML that config_load reads back to the same bits. NULL
  * without memory; owned by the caller (free). */

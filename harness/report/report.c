@@ -36,7 +36,8 @@ static const struct {
     {"foreground",
      "Share of the training batches' foreground that is predicted right: the earliest "
      "and sharpest sign of a collapse."},
-    {"scores", "Highest score, and mean score at objects, against the score that counts."},
+    {"scores", "Highest score, and mean score at objects, against the score that counts. Dotted: the law "
+               "s = w p / (w p + 1 - p) of a trained head, where the recipe has one."},
     {"grad_norm", "Gradient norm before clipping; rings are steps that were clipped."},
 };
 

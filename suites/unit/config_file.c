@@ -71,9 +71,9 @@ Test(config_file, settings_override_in_order)
     struct det_config config;
     struct det_error err;
     det_config_defaults(&config);
-    cr_expect_eq(config_override(&config, settings, 2, &err), DET_OK, "%s", err.message);
+    cr_expect_eq(config_override(&config, "--set", settings, 2, &err), DET_OK, "%s", err.message);
     cr_expect_eq(config.seed, 3);
-    cr_expect_eq(config_override(&config, NULL, 0, &err), DET_OK, "%s", err.message);
+    cr_expect_eq(config_override(&config, "--set", NULL, 0, &err), DET_OK, "%s", err.message);
     cr_expect_eq(config.seed, 3);
 }
 
