@@ -169,8 +169,8 @@ static void write_line(struct progress *progress, struct run_progress *run)
     run->tenths = tenths;
     char numbers[LINE_SIZE / 2];
     print_numbers(progress, run, 1, numbers, sizeof numbers);
-    fprintf(progress->to, "%-*s %3d %%  %s\n", progress->name_width, run->name, 10 * tenths,
-            numbers);
+    int percent = run->steps > 0 ? (int)(100 * run->done / run->steps) : 100;
+    fprintf(progress->to, "%-*s %3d %%  %s\n", progress->name_width, run->name, percent, numbers);
     fflush(progress->to);
 }
 

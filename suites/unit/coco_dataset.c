@@ -123,6 +123,31 @@ Test(coco_dataset, every_kind_of_segmentation_is_read)
     }
 }
 
+/* A larger canvas holds the same picture, box and mask at the top left, and nothing beyond. */
+Test(coco_dataset, canvases_can_be_shared)
+{
+    struct folder folder = new_folder(same_mask[0]);
+    struct det_dataset *small = open_at(&folder, 64), *large = open_at(&folder, 64);
+    fixture_grow_canvas(folder.data, large, 32, 96);
+    cr_assert(large->canvas_h == 64 && large->canvas_w == 96, "%d x %d", large->canvas_w,
+              large->canvas_h);
+    struct det_sample a = new_sample(small), b = new_sample(large);
+    load(small, 0, &a);
+    load(large, 0, &b);
+    cr_expect(b.width == 64 && b.height == 48);
+    expect_mask(large, b.truth.masks, 8, "a larger canvas");
+    for (int p = 0; p < 3 * 64 * 96; p++) {
+        int x = p % 96, line = p / 96;
+        float want = x < 64 ? a.image[line * 64 + x] : 0.0f;
+        cr_assert_eq(b.image[p], want, "column %d of line %d", x, line);
+    }
+    free_sample(&a);
+    free_sample(&b);
+    small->close(small);
+    large->close(large);
+    remove_folder(&folder);
+}
+
 Test(coco_dataset, categories_with_gaps_become_1_to_K)
 {
     struct folder folder = new_folder(

@@ -309,6 +309,9 @@ Test(trainer, bad_input_is_named)
     set(&config, "data", "lookalike");
     set(&config, "val_data", "per_class");
     expect_refused(&options, DET_INVALID, "val_data");
+    set(&config, "data", "balanced");
+    expect_refused(&options, DET_INVALID, "class 1 is always, but disc in data balanced");
+    set(&config, "data", "lookalike");
     set(&config, "val_data", "");
     options.folder = "/proc/nowhere/run";
     expect_refused(&options, DET_IO, "/proc/nowhere");
