@@ -51,10 +51,7 @@ static const struct argp parser = {
 
 static void print_line(const char *run, const struct verdict *verdict)
 {
-    printf("%s: %s", run, verdict_name(verdict->kind));
-    if (verdict->rule[0])
-        printf(" (%s) at step %" PRId64, verdict->rule, verdict->step);
-    printf(": %s\n", verdict->why);
+    verdict_print(stdout, run, verdict);
     for (int i = 0; i < verdict->n_warnings; i++)
         printf("%s: warning (%s) at step %" PRId64 ": %s\n", run, verdict->warnings[i].rule,
                verdict->warnings[i].step, verdict->warnings[i].why);

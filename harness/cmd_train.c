@@ -7,7 +7,6 @@
 #include "harness/training/shown.h"
 #include "harness/program/training_options.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,10 +71,7 @@ static enum det_code resolve(struct options *options, struct det_config *config,
 
 static int finish(const struct options *options, const struct verdict *verdict)
 {
-    printf("%s: %s", options->training.folder, verdict_name(verdict->kind));
-    if (verdict->rule[0])
-        printf(" (%s) at step %" PRId64, verdict->rule, verdict->step);
-    printf(": %s\n", verdict->why);
+    verdict_print(stdout, options->training.folder, verdict);
     if (interrupt_came(NULL))
         printf("interrupted: go on with detcheck train --resume --out %s\n",
                options->training.folder);

@@ -1,5 +1,7 @@
 #include "harness/judge/verdict.h"
 
+#include <inttypes.h>
+
 const char *verdict_name(enum verdict_kind kind)
 {
     static const char *const names[] = {
@@ -13,6 +15,14 @@ const char *verdict_name(enum verdict_kind kind)
 int verdict_status(enum verdict_kind kind)
 {
     return kind == VERDICT_HEALTHY ? 0 : 1;
+}
+
+void verdict_print(FILE *to, const char *run, const struct verdict *verdict)
+{
+    fprintf(to, "%s: %s", run, verdict_name(verdict->kind));
+    if (verdict->rule[0])
+        fprintf(to, " (%s) at step %" PRId64, verdict->rule, verdict->step);
+    fprintf(to, ": %s\n", verdict->why);
 }
 
 void verdict_put_json(struct json_text *text, const struct verdict *verdict)

@@ -5,6 +5,7 @@
 #include "harness/log/json_text.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 enum verdict_kind {
     VERDICT_HEALTHY,
@@ -38,6 +39,9 @@ const char *verdict_name(enum verdict_kind kind);
 
 /* Exit status of a command that ends with this verdict: 0 where healthy, 1 otherwise. */
 int verdict_status(enum verdict_kind kind);
+
+/* One line, `run: verdict (rule) at step N: why`; warnings are left to the caller. */
+void verdict_print(FILE *to, const char *run, const struct verdict *verdict);
 
 /* The keys `verdict`, `rule`, `step`, `why`, `warnings` into the object that is open in text. */
 void verdict_put_json(struct json_text *text, const struct verdict *verdict);
