@@ -45,4 +45,14 @@ printf '%s\n' '{"name": "t", "result": "OK", "stdout": "not"}' >"$folder/meson-l
 cp "$folder/good" "$log"
 counts "logs of two set-ups" 0 "4 passed, 0 failed, 2 skipped"
 
+echo 'detcheck:unit / t
+detcheck:cuda / kernels
+detcheck:oracle+slow / vectors' >"$folder/meson-logs/planned.txt"
+echo '{"name": "detcheck:unit / t", "result": "OK", "stdout": ""}' >"$log"
+counts "two planned suites of which nothing ran" 1 "2 passed, 0 failed, 0 skipped"
+echo '{"name": "detcheck:oracle+slow / vectors", "result": "SKIP", "stdout": ""}' >>"$log"
+counts "suites that were skipped as a whole" 1 "2 passed, 0 failed, 1 skipped"
+echo '{"name": "detcheck:oracle+slow / other", "result": "OK", "stdout": ""}' >>"$log"
+counts "all planned suites ran, but for the GPU's" 0 "3 passed, 0 failed, 1 skipped"
+
 echo "1..$tests"

@@ -47,8 +47,12 @@ report() {
 		return
 	fi
 	echo "not ok $tests - $name"
-	echo "# $problem"
-	sed 's/^/# err: /' "$folder/err" | head -20
+	# Of a TAP program `meson test` shows standard error alone.
+	{
+		echo "$name: $problem"
+		sed 's/^/  err: /' "$folder/err" | head -20
+		echo "  rerun: DETCHECK_ROOT=$DETCHECK_ROOT OPENBLAS_CORETYPE=$OPENBLAS_CORETYPE $0 $detcheck"
+	} >&2
 }
 
 finish() {
