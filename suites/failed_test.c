@@ -52,14 +52,26 @@ static void print_assertions(const struct criterion_test_stats *stats)
         fprintf(log_file, "  and %d more\n", stats->failed_asserts - SHOWN_MAX);
 }
 
-ReportHook(POST_TEST)(struct criterion_test_stats *stats)
+static void print_failure(const struct criterion_test_stats *stats, const char *how)
 {
-    int failed = stats->test_status == CR_STATUS_FAILED || stats->crashed || stats->timed_out;
-    if (!failed || !log_file)
+    if (!log_file)
         return;
-    const char *how = stats->timed_out ? "timed out" : stats->crashed ? "crashed" : "failed";
     fprintf(log_file, "%s/%s %s\n", stats->test->category, stats->test->name, how);
     print_assertions(stats);
     print_rerun(stats->test);
     fflush(log_file);
+}
+
+ReportHook(POST_TEST)(struct criterion_test_stats *stats)
+{
+    if (stats->timed_out)
+        print_failure(stats, "timed out");
+    else if (stats->test_status == CR_STATUS_FAILED)
+        print_failure(stats, "failed");
+}
+
+/* A test that crashed has no POST_TEST. */
+ReportHook(TEST_CRASH)(struct criterion_test_stats *stats)
+{
+    print_failure(stats, "crashed");
 }
