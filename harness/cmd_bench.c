@@ -1,10 +1,10 @@
 /* detcheck bench: how long a training step takes, and an inference pass. */
+#include "harness/log/json_text.h"
 #include "harness/program/commands.h"
 #include "harness/program/exit_status.h"
-#include "harness/log/json_text.h"
 #include "harness/program/options.h"
-#include "harness/training/bench.h"
 #include "harness/program/training_options.h"
+#include "harness/training/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static const struct argp parser = {
            "Loading images is timed apart. --out is not used.",
 };
 
-static void print_row(const char *what, const struct bench_times *times)
+static void print_row(const char *what, const struct spread *times)
 {
     printf("%-16s %9.3f %9.3f %9.3f\n", what, 1e3 * times->median, 1e3 * times->least,
            1e3 * times->most);
@@ -70,7 +70,7 @@ static void print_text(const struct det_config *config, const struct bench_resul
            result->roi_positives);
 }
 
-static void put_times(struct json_text *text, const char *key, const struct bench_times *times)
+static void put_times(struct json_text *text, const char *key, const struct spread *times)
 {
     json_text_open(text, key, '{');
     json_text_number(text, "median", times->median);

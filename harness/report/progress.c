@@ -1,13 +1,13 @@
 #include "harness/report/progress.h"
 
 #include "harness/log/log_reader.h"
+#include "harness/statistics/clock.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REDRAW_SECONDS 0.1
@@ -36,13 +36,6 @@ struct progress {
     int n, name_width;
     struct run_progress runs[PROGRESS_RUNS_MAX];
 };
-
-static double monotonic_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static int terminal_columns(FILE *to)
 {
@@ -78,7 +71,7 @@ enum det_code progress_create(const struct progress_options *options, const char
     progress->terminal = options->mode == PROGRESS_TERMINAL ||
                          (options->mode == PROGRESS_AUTO && is_terminal(progress->to));
     progress->columns = options->columns;
-    progress->clock = options->clock ? options->clock : monotonic_seconds;
+    progress->clock = options->clock ? options->clock : clock_seconds;
     progress->drawn = -REDRAW_SECONDS;
     progress->n = n;
     for (int i = 0; i < n; i++) {

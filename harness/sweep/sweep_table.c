@@ -1,29 +1,10 @@
 #include "harness/sweep/sweep_table.h"
 
 #include "detector/base/file.h"
+#include "harness/statistics/spread.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct spread {
-    double low, median, high;
-};
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static struct spread spread_of(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, ascending);
-    if (n == 0)
-        return (struct spread){0};
-    double middle = n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
-    return (struct spread){values[0], middle, values[n - 1]};
-}
 
 /* What a column shows of a run. */
 typedef double measure(const struct sweep_result *result);
@@ -67,7 +48,7 @@ static void put_spread(FILE *to, const struct sweep_result *results, int n, int 
     for (int i = 0; i < n && count < 1024; i++)
         if (results[i].variant == variant && results[i].last_eval >= 0)
             values[count++] = of(&results[i]);
-    struct spread s = spread_of(values, count);
+    struct spread s = spread_of(values, (size_t)count);
     fputs(" | ", to);
     if (count == 0) {
         fputs("none", to);
@@ -76,9 +57,9 @@ static void put_spread(FILE *to, const struct sweep_result *results, int n, int 
     fprintf(to, format, s.median);
     if (count > 1) {
         fputs(" (", to);
-        fprintf(to, format, s.low);
+        fprintf(to, format, s.least);
         fputs(" to ", to);
-        fprintf(to, format, s.high);
+        fprintf(to, format, s.most);
         fputs(")", to);
     }
 }
@@ -129,8 +110,8 @@ static void put_classes(FILE *to, const struct sweep_result *results, int n, int
                 objects[count] = (double)results[i].class_objects[k];
                 values[count++] = (double)results[i].class_detections[k];
             }
-        fprintf(to, "%s%.0f on %.0f", k ? ", " : "", spread_of(values, count).median,
-                spread_of(objects, count).median);
+        fprintf(to, "%s%.0f on %.0f", k ? ", " : "", spread_of(values, (size_t)count).median,
+                spread_of(objects, (size_t)count).median);
     }
 }
 
@@ -195,8 +176,9 @@ enum det_code sweep_write_document(const char *path, const char *name, const cha
     char *to = from ? strstr(from, close_mark) : NULL;
     if (!to) {
         free(old);
-        return det_fail(err, DET_INVALID, "%s: has no lines <!-- sweep %s --> and <!-- /sweep %s -->",
-                        path, name, name);
+        return det_fail(err, DET_INVALID,
+                        "%s: has no lines <!-- sweep %s --> and <!-- /sweep %s -->", path, name,
+                        name);
     }
     int head = (int)(from - old + (long)strlen(open_mark));
     int length = asprintf(&whole, "%.*s%s%s", head, old, text, to);

@@ -1,11 +1,11 @@
 #include "harness/training/bench.h"
 
 #include "detector/backend/gemm.h"
+#include "harness/statistics/clock.h"
 #include "harness/training/loader.h"
 #include "harness/training/setup.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 struct bench {
     const struct det_config *config;
@@ -17,28 +17,8 @@ struct bench {
     double rpn_positives, roi_positives;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static struct bench_times times_of(double *seconds, int n)
-{
-    qsort(seconds, (size_t)n, sizeof *seconds, ascending);
-    double median = n % 2 ? seconds[n / 2] : 0.5 * (seconds[n / 2 - 1] + seconds[n / 2]);
-    return (struct bench_times){median, seconds[0], seconds[n - 1]};
-}
-
-/* What is timed: the work of one step; load happens before the clock starts, unless it is the work. */
+/* What is timed: the work of one step; load happens before the clock starts, unless it is the work.
+ */
 typedef enum det_code work(struct bench *b, int step, struct det_error *err);
 
 static enum det_code load(struct bench *b, int step, struct det_error *err)
@@ -51,9 +31,8 @@ static enum det_code train_step(struct bench *b, int step, struct det_error *err
 {
     struct det_step_stats stats = {0};
     det_model_zero_grad(b->setup.model);
-    enum det_code code = det_model_forward_backward(b->setup.model, b->loader.samples,
-                                                    b->loader.batch, (uint32_t)step, 1.0, &stats,
-                                                    err);
+    enum det_code code = det_model_forward_backward(
+        b->setup.model, b->loader.samples, b->loader.batch, (uint32_t)step, 1.0, &stats, err);
     b->rpn_positives += stats.rpn.positives;
     b->roi_positives += stats.roi.positives;
     return code == DET_OK ? det_model_update(b->setup.model, step, &stats, err) : code;
@@ -63,27 +42,27 @@ static enum det_code infer(struct bench *b, int step, struct det_error *err)
 {
     struct det_infer_stats stats;
     int n = b->loader.batch < b->config->eval_batch_size ? b->loader.batch
-                                                          : (int)b->config->eval_batch_size;
+                                                         : (int)b->config->eval_batch_size;
     (void)step;
     return det_model_infer(b->setup.model, b->loader.samples, n, b->found, &stats, err);
 }
 
-static enum det_code time_work(struct bench *b, work *what, struct bench_times *out,
+static enum det_code time_work(struct bench *b, work *what, struct spread *out,
                                struct det_error *err)
 {
     for (int i = -b->warmup; i < b->steps; i++) {
         enum det_code code = what == load ? DET_OK : load(b, i + b->warmup, err);
         if (i == 0)
             b->rpn_positives = b->roi_positives = 0.0;
-        double start = now();
+        double start = clock_seconds();
         if (code == DET_OK)
             code = what(b, i + b->warmup, err);
         if (code != DET_OK)
             return code;
         if (i >= 0)
-            b->seconds[i] = now() - start;
+            b->seconds[i] = clock_seconds() - start;
     }
-    *out = times_of(b->seconds, b->steps);
+    *out = spread_of(b->seconds, (size_t)b->steps);
     return DET_OK;
 }
 

@@ -3,15 +3,12 @@
 #define HARNESS_TRAINING_BENCH_H
 
 #include "detector/training/training_config.h"
+#include "harness/statistics/spread.h"
 
 #include <stddef.h>
 
-struct bench_times { /* seconds */
-    double median, least, most;
-};
-
 struct bench_result {
-    struct bench_times step, inference, loading;
+    struct spread step, inference, loading; /* seconds */
     int height, width, threads;
     size_t memory; /* bytes planned on the device */
     int64_t parameters;

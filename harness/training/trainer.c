@@ -3,6 +3,7 @@
 #include "detector/base/file.h"
 #include "harness/program/config_file.h"
 #include "harness/program/environment.h"
+#include "harness/statistics/clock.h"
 #include "harness/training/evaluator.h"
 #include "harness/training/loader.h"
 #include "harness/training/resume.h"
@@ -12,7 +13,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct trainer {
@@ -117,13 +117,6 @@ static enum det_code open_run(struct trainer *t, struct det_error *err)
     return t->options->resume ? start_again(t, err) : start_new(t, err);
 }
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void add_cls_stats(struct det_cls_stats *sum, const struct det_cls_stats *x)
 {
     int32_t positives = sum->positives + x->positives;
@@ -205,7 +198,7 @@ static enum det_code train_step(struct trainer *t, struct det_error *err)
 {
     struct det_step_stats stats;
     struct det_error why = {0};
-    double start = seconds();
+    double start = clock_seconds();
     enum det_code code = run_passes(t, &stats, err);
     if (code != DET_OK)
         return code;
@@ -217,7 +210,7 @@ static enum det_code train_step(struct trainer *t, struct det_error *err)
         *err = why;
         return updated;
     }
-    code = log_step(t, &stats, seconds() - start, updated != DET_OK, err);
+    code = log_step(t, &stats, clock_seconds() - start, updated != DET_OK, err);
     if (code == DET_OK && updated == DET_NOT_FINITE)
         return stop_diverged(t, &why, err);
     t->step++;
