@@ -1,5 +1,6 @@
 #include "harness/report/table.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +27,14 @@ void table_cell(struct table *table, const char *format, ...)
     va_start(args, format);
     int length = vasprintf(&text, format, args);
     va_end(args);
-    if (length < 0)
+    if (length < 0) {
         table->failed = 1;
-    else
-        table->cells[table->n_cells++] = text;
+        return;
+    }
+    for (char *c = text; *c; c++) /* a class's name can hold a line break */
+        if (iscntrl((unsigned char)*c))
+            *c = ' ';
+    table->cells[table->n_cells++] = text;
 }
 
 void table_end_row(struct table *table)

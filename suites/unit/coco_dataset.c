@@ -2,6 +2,7 @@
 #include "fixtures/coco_dataset.h"
 #include "detector/base/file.h"
 #include "fixtures/coco_export.h"
+#include "suites/temporary_folder.h"
 #include "suites/unit/dataset_helper.h"
 
 #include <math.h>
@@ -410,6 +411,42 @@ Test(coco_dataset, export_to_nowhere_is_an_error)
     cr_expect_eq(coco_export(recipe, 1, "/proc/nowhere", "test", &err), DET_IO);
     cr_expect(strstr(err.message, "/proc/nowhere"), "%s", err.message);
     recipe->close(recipe);
+}
+
+static const struct det_dataset *whole;
+
+static enum det_code fail_at_the_third(const struct det_dataset *broken, int64_t index,
+                                       struct det_sample *sample, struct det_error *err)
+{
+    (void)broken;
+    if (index == 2)
+        return det_fail(err, DET_IO, "image 2 is broken");
+    return whole->load(whole, index, sample, err);
+}
+
+/* Pictures without annotations would pass for a dataset without objects. */
+Test(coco_dataset, a_failed_export_leaves_nothing)
+{
+    struct temporary_folder folder;
+    struct det_error err = {0};
+    temporary_folder_make(&folder);
+    struct det_dataset *recipe = open_recipe("lookalike", FIXTURE_TRAIN, 0, 3);
+    struct det_dataset broken = *recipe;
+    broken.load = fail_at_the_third;
+    whole = recipe;
+    cr_expect_eq(coco_export(&broken, 5, in_folder(&folder, "new"), "test", &err), DET_IO);
+    cr_expect_str_eq(err.message, "image 2 is broken");
+    cr_expect_eq(access(in_folder(&folder, "new"), F_OK), -1, "the folder is still there");
+
+    cr_assert_eq(det_file_write(in_folder(&folder, "notes.txt"), "kept", 4, &err), DET_OK);
+    cr_assert_eq(coco_export(recipe, 3, folder.path, "test", &err), DET_OK, "%s", err.message);
+    cr_expect_eq(coco_export(&broken, 5, folder.path, "test", &err), DET_IO);
+    cr_expect_eq(access(in_folder(&folder, "notes.txt"), F_OK), 0, "another file is gone");
+    cr_expect_eq(access(in_folder(&folder, "annotations.json"), F_OK), -1,
+                 "annotations of pictures that are not all there");
+    cr_expect_eq(access(in_folder(&folder, "images/000001.png"), F_OK), -1, "a picture is left");
+    recipe->close(recipe);
+    temporary_folder_remove(&folder);
 }
 
 /* Halved, a pixel's centre lies on the corner of four; the lower right one is taken: 2 i + 1. */
