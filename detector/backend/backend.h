@@ -13,12 +13,16 @@
  *    `accumulate` is set. A NULL gradient pointer means that it is not wanted.
  *  - An operation cannot fail on valid arguments; scratch is sized at set-up (`reserve_scratch`).
  *    A device's asynchronous errors surface in `synchronize`.
+ *  - What changes from step to step is read from device memory, never passed by value (step, terms,
+ *    factor, skip): a recorded step can be run again without the host.
  *  - Same inputs, same bits: for any number of threads. Reductions run in a fixed order, in double.
  */
 #ifndef DET_BACKEND_BACKEND_H
 #define DET_BACKEND_BACKEND_H
 
 #include "detector/base/status.h"
+#include "detector/bodies/clip.h"
+#include "detector/bodies/update.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -236,11 +240,20 @@ struct det_cls_stats {
 
 enum det_optimizer_kind { DET_SGD, DET_ADAMW };
 
-struct det_update {  /* one parameter tensor's update, PyTorch semantics */
+struct det_update {  /* an update, PyTorch semantics; det_update_terms_of makes the terms of it */
     enum det_optimizer_kind kind;
     double lr, momentum, weight_decay; /* double: 1 - beta2 and the like are taken before rounding */
     double beta1, beta2, eps;
     int64_t step; /* 1 for the first update made: AdamW's bias correction, SGD's first momentum */
+};
+
+/* A step's scalars in device memory. The host writes what it knows with one upload before the step;
+ * `clip` adds the rest, and the host reads it with the losses once the step is over. */
+struct det_step_control {
+    uint32_t step;                 /* the samplers' key */
+    float unscale;                 /* 1 / loss scale: gradients times this are the true ones */
+    struct det_update_terms terms; /* of the step's update */
+    struct det_clip clip;
 };
 
 /* ---- the table ---------------------------------------------------------------------------------- */
@@ -332,15 +345,15 @@ struct det_backend {
 
     /* boxes, matching, sampling */
     void (*rpn_assign)(struct det_device *, const struct det_rpn_assign *, const float *anchors,
-                       const struct det_images *, const struct det_truth *, uint32_t step,
-                       struct det_rpn_sampled *out);
+                       const struct det_images *, const struct det_truth *,
+                       const uint32_t *step, struct det_rpn_sampled *out);
     void (*rpn_propose)(struct det_device *, const struct det_proposal_filter *,
                         const float *anchors, const struct det_images *, const float *logits,
                         const float *deltas, struct det_proposals *out);
     /* training: proposals (+ ground truth) matched, sampled, compacted, targets encoded */
     void (*roi_assign)(struct det_device *, const struct det_roi_assign *,
                        const struct det_proposals *, const struct det_images *,
-                       const struct det_truth *, uint32_t step, struct det_rois *out);
+                       const struct det_truth *, const uint32_t *step, struct det_rois *out);
     /* inference: all proposals, compacted; fills boxes, image, level, count */
     void (*roi_collect)(struct det_device *, const struct det_roi_assign *,
                         const struct det_proposals *, const struct det_images *,
@@ -378,13 +391,17 @@ struct det_backend {
     /* optimiser */
     /* sum of squares of n gradients, added to *sum (double, device), in a fixed order */
     void (*sum_squares)(struct det_device *, size_t n, const float *g, double *sum);
-    /* g *= factor */
-    void (*scale)(struct det_device *, size_t n, float factor, float *g);
+    /* *out: norm sqrt(*sum), the factor that clips it to max_norm (0: off), whether to skip */
+    void (*clip)(struct det_device *, double max_norm, const double *sum, struct det_clip *out);
+    /* g *= *factor */
+    void (*scale)(struct det_device *, size_t n, const float *factor, float *g);
     /* *flag |= any element not finite */
     void (*check_finite)(struct det_device *, size_t n, const float *x, int32_t *flag);
-    /* state1: momentum (SGD) or first moment; state2: second moment (AdamW), else NULL */
-    void (*update)(struct det_device *, const struct det_update *, size_t n, float *param,
-                   const float *grad, float *state1, float *state2);
+    /* Nothing where *skip is not 0 (NULL: never). state1: momentum (SGD) or first moment; state2:
+     * second moment (AdamW), else NULL */
+    void (*update)(struct det_device *, enum det_optimizer_kind kind,
+                   const struct det_update_terms *terms, const int32_t *skip, size_t n,
+                   float *param, const float *grad, float *state1, float *state2);
     /* round to bfloat16 (nearest, ties to even), kept in float; x == y allowed */
     void (*round_bf16)(struct det_device *, size_t n, const float *x, float *y);
 };

@@ -175,6 +175,7 @@ static const struct det_backend cpu_backend = {
     .roi_box_loss = det_roi_box_loss,
     .mask_loss = det_mask_loss,
     .sum_squares = det_sum_squares,
+    .clip = det_clip,
     .scale = det_scale,
     .check_finite = det_check_finite,
     .update = det_update,

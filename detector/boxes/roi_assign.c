@@ -118,10 +118,10 @@ static void close_gaps(const struct det_rois *rois, int rows)
 
 void det_roi_assign(struct det_device *dev, const struct det_roi_assign *assign,
                     const struct det_proposals *proposals, const struct det_images *images,
-                    const struct det_truth *truth, uint32_t step, struct det_rois *out)
+                    const struct det_truth *truth, const uint32_t *step, struct det_rois *out)
 {
     struct det_cpu *cpu = det_cpu_of(dev);
-    struct job job = {cpu, assign, proposals, images, truth, step, out};
+    struct job job = {cpu, assign, proposals, images, truth, *step, out};
     det_pool_run(cpu->pool, images->n, assign_image, &job);
     close_gaps(out, images->n * assign->sampler.batch_per_image);
 }

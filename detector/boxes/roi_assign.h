@@ -12,7 +12,7 @@
  * Parallel over images. */
 void det_roi_assign(struct det_device *dev, const struct det_roi_assign *assign,
                     const struct det_proposals *proposals, const struct det_images *images,
-                    const struct det_truth *truth, uint32_t step, struct det_rois *out);
+                    const struct det_truth *truth, const uint32_t *step, struct det_rois *out);
 
 /* Bytes of scratch a worker; max_proposals and max_objects: of one image. */
 size_t det_roi_assign_scratch(int max_proposals, int max_objects);

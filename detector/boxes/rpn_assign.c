@@ -76,10 +76,10 @@ static void assign_image(void *arg, int image, int worker)
 
 void det_rpn_assign(struct det_device *dev, const struct det_rpn_assign *assign,
                     const float *anchors, const struct det_images *images,
-                    const struct det_truth *truth, uint32_t step, struct det_rpn_sampled *out)
+                    const struct det_truth *truth, const uint32_t *step, struct det_rpn_sampled *out)
 {
     struct det_cpu *cpu = det_cpu_of(dev);
-    struct job job = {cpu, assign, anchors, images, truth, step, out};
+    struct job job = {cpu, assign, anchors, images, truth, *step, out};
     det_pool_run(cpu->pool, images->n, assign_image, &job);
 }
 

@@ -8,7 +8,7 @@
  * ground truth has only negatives. Parallel over images. */
 void det_rpn_assign(struct det_device *dev, const struct det_rpn_assign *assign,
                     const float *anchors, const struct det_images *images,
-                    const struct det_truth *truth, uint32_t step, struct det_rpn_sampled *out);
+                    const struct det_truth *truth, const uint32_t *step, struct det_rpn_sampled *out);
 
 /* Bytes of scratch a worker; max_objects: most ground-truth rows of one image. */
 size_t det_rpn_assign_scratch(const struct det_rpn_assign *assign, int max_objects);

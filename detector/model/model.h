@@ -43,6 +43,7 @@ struct det_model_device { /* device memory, planned in model_buffers.c */
     double *losses;       /* [5] in the order of struct det_losses */
     struct det_cls_stats *rpn_stats, *roi_stats;
     double *sum;          /* squared gradient norm */
+    struct det_step_control *control;
     int32_t *flag;        /* something is not finite */
 };
 

@@ -69,6 +69,7 @@ static void want_results(struct det_model *m)
     WANT(m->d.rpn_stats, 1);
     WANT(m->d.roi_stats, 1);
     WANT(m->d.sum, 1);
+    WANT(m->d.control, 1);
     WANT(m->d.flag, 1);
 }
 

@@ -26,7 +26,7 @@ static struct det_box_loss box_loss(double beta, enum det_avg_factor avg_factor,
 
 /* Anchors assigned and sampled; loss_rpn_cls, loss_rpn_bbox and their gradients as anchor rows. */
 static void rpn_losses(struct det_model *m, const struct det_images *images,
-                       const struct det_truth *truth, uint32_t step, double scale)
+                       const struct det_truth *truth, double scale)
 {
     const struct det_backend *ops = m->dev->ops;
     struct det_rpn_assign assign = det_model_rpn_assign(m);
@@ -34,7 +34,8 @@ static void rpn_losses(struct det_model *m, const struct det_images *images,
     struct det_box_loss box = box_loss(m->config.rpn_smooth_l1_beta, cls.avg_factor, scale);
     box.reduction = cls.reduction;
     int rows = images->n * m->n_anchors;
-    ops->rpn_assign(m->dev, &assign, m->d.anchors, images, truth, step, &m->d.rpn_sampled);
+    ops->rpn_assign(m->dev, &assign, m->d.anchors, images, truth, &m->d.control->step,
+                    &m->d.rpn_sampled);
     ops->rpn_cls_loss(m->dev, &cls, rows, m->d.logits, m->d.rpn_sampled.labels,
                       m->d.losses + LOSS_RPN_CLS, m->d.dlogits, m->d.rpn_stats);
     ops->rpn_box_loss(m->dev, &box, rows, m->d.deltas, m->d.rpn_sampled.targets,
@@ -102,14 +103,15 @@ static void trunk_backward(struct det_model *m, int n)
 }
 
 static void propose_and_assign(struct det_model *m, const struct det_images *images,
-                               const struct det_truth *truth, uint32_t step)
+                               const struct det_truth *truth)
 {
     const struct det_backend *ops = m->dev->ops;
     struct det_proposal_filter filter = det_model_proposal_filter(m, 1);
     struct det_roi_assign assign = det_model_roi_assign(m);
     ops->rpn_propose(m->dev, &filter, m->d.anchors, images, m->d.logits, m->d.deltas,
                      &m->d.proposals);
-    ops->roi_assign(m->dev, &assign, &m->d.proposals, images, truth, step, &m->d.rois);
+    ops->roi_assign(m->dev, &assign, &m->d.proposals, images, truth, &m->d.control->step,
+                    &m->d.rois);
 }
 
 static void read_results(struct det_model *m, int n, struct det_step_stats *stats)
@@ -148,10 +150,11 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
     struct det_images images = det_model_images(m, n);
     struct det_truth truth = truth_of(m);
     double scale = gradient_weight * m->scaler.scale;
+    ops->upload(m->dev, &m->d.control->step, &step, sizeof step);
     ops->zero(m->dev, m->d.losses, 5 * sizeof *m->d.losses);
     det_model_trunk_forward(m, n);
-    rpn_losses(m, &images, &truth, step, scale);
-    propose_and_assign(m, &images, &truth, step);
+    rpn_losses(m, &images, &truth, scale);
+    propose_and_assign(m, &images, &truth);
     net_zero_external(&m->trunk, m->dev);
     box_losses(m, scale);
     if (m->config.mask_enabled)

@@ -96,16 +96,15 @@ static void scale_block(void *arg, int block, int worker)
         x[i] *= job->factor;
 }
 
-void det_scale(struct det_device *dev, size_t n, float factor, float *g)
+void det_scale(struct det_device *dev, size_t n, const float *factor, float *g)
 {
-    struct scale_job job = {g, n, factor};
-    det_pool_run(det_cpu_of(dev)->pool, det_block_count(n), scale_block, &job);
+    struct scale_job job = {g, n, *factor};
+    if (*factor != 1.0f)
+        det_pool_run(det_cpu_of(dev)->pool, det_block_count(n), scale_block, &job);
 }
 
-double det_clip_factor(double norm, double max_norm)
+void det_clip(struct det_device *dev, double max_norm, const double *sum, struct det_clip *out)
 {
-    if (max_norm <= 0.0)
-        return 1.0;
-    double factor = max_norm / (norm + 1e-6);
-    return factor > 1.0 ? 1.0 : factor;
+    (void)dev;
+    *out = det_clip_of(*sum, max_norm);
 }

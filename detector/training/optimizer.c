@@ -55,10 +55,13 @@ struct det_update_terms det_update_terms_of(const struct det_update *update)
     };
 }
 
-void det_update(struct det_device *dev, const struct det_update *update, size_t n, float *param,
+void det_update(struct det_device *dev, enum det_optimizer_kind kind,
+                const struct det_update_terms *terms, const int32_t *skip, size_t n, float *param,
                 const float *grad, float *state1, float *state2)
 {
-    struct update_job job = {det_update_terms_of(update), n, param, grad, state1, state2};
+    struct update_job job = {*terms, n, param, grad, state1, state2};
+    if (skip && *skip)
+        return;
     det_pool_run(det_cpu_of(dev)->pool, det_block_count(n),
-                 update->kind == DET_ADAMW ? adamw_block : sgd_block, &job);
+                 kind == DET_ADAMW ? adamw_block : sgd_block, &job);
 }

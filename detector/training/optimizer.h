@@ -3,16 +3,17 @@
 #define DET_TRAINING_OPTIMIZER_H
 
 #include "detector/backend/backend.h"
-#include "detector/bodies/update.h"
 
 /* What the element-wise body needs, computed once: differences from 1 and bias corrections in
  * double. */
 struct det_update_terms det_update_terms_of(const struct det_update *update);
 
-/* Entry of struct det_backend. param, state1 and state2 [n] change, grad is read. update->step
- * counts the updates made (a step that the loss scaler skipped is none), from 1. At SGD's first one
- * the momentum buffer becomes the gradient, whatever it held. state2 is not touched by SGD. */
-void det_update(struct det_device *dev, const struct det_update *update, size_t n, float *param,
+/* Entry of struct det_backend. param, state1 and state2 [n] change, grad is read; nothing at all
+ * where *skip is set. The terms' step counts the updates made (a step that the loss scaler skipped
+ * is none), from 1. At SGD's first one the momentum buffer becomes the gradient, whatever it held.
+ * state2 is not touched by SGD. */
+void det_update(struct det_device *dev, enum det_optimizer_kind kind,
+                const struct det_update_terms *terms, const int32_t *skip, size_t n, float *param,
                 const float *grad, float *state1, float *state2);
 
 #endif

@@ -1,10 +1,9 @@
 /* The optimisers, clipping, the learning rate, and the arithmetic of mixed precision. */
 #include "detector/detector.h"
-#include "detector/training/gradient_norm.h"
 #include "detector/training/loss_scaler.h"
+#include "detector/training/optimizer.h"
 #include "harness/verify/verify.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,11 +19,14 @@ static void optimize(struct verify_case *c, struct det_update update)
     const float *grads = case_floats(c, "in.grads", (size_t)dims[0] * n);
     float *state1 = case_device(c, n * sizeof *state1),
           *state2 = case_device(c, n * sizeof *state2);
+    struct det_update_terms *terms = case_device(c, sizeof *terms);
     double *after = case_host(c, (size_t)dims[0] * n * sizeof *after);
     for (int t = 0; t < dims[0] && !case_failed(c); t++) {
         update.step = t + 1;
-        c->dev->ops->update(c->dev, &update, n, param, grads + (size_t)t * n, state1,
-                            update.kind == DET_ADAMW ? state2 : NULL);
+        struct det_update_terms now_terms = det_update_terms_of(&update);
+        c->dev->ops->upload(c->dev, terms, &now_terms, sizeof now_terms);
+        c->dev->ops->update(c->dev, update.kind, terms, NULL, n, param, grads + (size_t)t * n,
+                            state1, update.kind == DET_ADAMW ? state2 : NULL);
         if (c->dev->ops->synchronize(c->dev, &c->err))
             return;
         const float *now = case_download(c, param, n);
@@ -56,8 +58,9 @@ static void adamw(struct verify_case *c)
 static void clip_grad_norm(struct verify_case *c)
 {
     const struct det_backend *ops = c->dev->ops;
-    double max_norm = case_number(c, "max_norm"), squares = 0.0;
+    double max_norm = case_number(c, "max_norm");
     double *sum = case_device(c, sizeof *sum);
+    struct det_clip *clip = case_device(c, sizeof *clip), clipped;
     float *at[256];
     size_t sizes[256];
     char name[32];
@@ -72,12 +75,13 @@ static void clip_grad_norm(struct verify_case *c)
     }
     if (case_failed(c) || ops->synchronize(c->dev, &c->err))
         return;
-    ops->download(c->dev, &squares, sum, sizeof squares);
-    double norm = sqrt(squares);
-    float factor = (float)det_clip_factor(norm, max_norm);
-    case_check_number(c, "out.norm", norm, 1);
+    ops->clip(c->dev, max_norm, sum, clip);
+    if (ops->synchronize(c->dev, &c->err))
+        return;
+    ops->download(c->dev, &clipped, clip, sizeof clipped);
+    case_check_number(c, "out.norm", clipped.norm, 1);
     for (int i = 0; i < n; i++) {
-        ops->scale(c->dev, sizes[i], factor, at[i]);
+        ops->scale(c->dev, sizes[i], &clip->factor, at[i]);
         snprintf(name, sizeof name, "out.g%d", i);
         case_check(c, name, at[i], sizes[i], 1);
     }

@@ -34,7 +34,7 @@ static void clip_all(float *const *tensors, const size_t *sizes, int n, double m
 {
     float factor = (float)det_clip_factor(norm_of(tensors, sizes, n), max_norm);
     for (int i = 0; i < n; i++)
-        det_scale(dev, sizes[i], factor, tensors[i]);
+        det_scale(dev, sizes[i], &factor, tensors[i]);
 }
 
 Test(clip, factor_by_hand)
@@ -47,6 +47,33 @@ Test(clip, factor_by_hand)
     cr_expect(det_clip_factor(10, 10) < 1.0, "at the limit: the 1e-6 shows");
     cr_expect_eq(det_clip_factor(INFINITY, 10), 0.0);
     cr_expect(isnan(det_clip_factor(NAN, 10)), "a NaN norm is no number to clip by");
+}
+
+/* What the device decides: the norm, a factor of exactly 1 below the limit, and to skip what is not
+ * finite. */
+Test(clip, decision_by_hand)
+{
+    static const struct {
+        double sum, max_norm, norm;
+        float factor;
+        int clipped, skip;
+    } rows[] = {
+        {400, 10, 20, 0.5f, 1, 0},          {9, 10, 3, 1, 0, 0},
+        {400, 0, 20, 1, 0, 0},              {0, 10, 0, 1, 0, 0},
+        {INFINITY, 10, INFINITY, 1, 0, 1}, {INFINITY, 0, INFINITY, 1, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct det_clip got;
+        det_clip(dev, rows[i].max_norm, &rows[i].sum, &got);
+        cr_expect_eq(got.norm, rows[i].norm, "row %zu: norm %g", i, got.norm);
+        expect_near("factor", got.factor, rows[i].factor, 1e-6);
+        cr_expect(got.clipped == rows[i].clipped && got.skip == rows[i].skip,
+                  "row %zu: clipped %d, skip %d", i, got.clipped, got.skip);
+    }
+    double nan = NAN;
+    struct det_clip got;
+    det_clip(dev, 10, &nan, &got);
+    cr_expect(isnan(got.norm) && got.skip && got.factor == 1.0f);
 }
 
 /* (3) and (4) have the global norm 5. Clipped to 1 they are 0.6 and 0.8; clipped tensor by tensor
@@ -97,10 +124,11 @@ Test(clip, update_does_not_depend_on_the_loss_scale)
             g[i] = test_number(26, i, -3, 3) * scale;
             w[i] = test_number(27, i, -1, 1);
         }
-        det_scale(dev, N, 1.0f / scale, g);
+        det_scale(dev, N, &(float){1.0f / scale}, g);
         clip_all(tensors, sizes, 1, 10);
         struct det_update update = {.lr = 0.02, .momentum = 0.9, .step = 1};
-        det_update(dev, &update, N, w, g, momentum, NULL);
+        struct det_update_terms terms = det_update_terms_of(&update);
+        det_update(dev, DET_SGD, &terms, NULL, N, w, g, momentum, NULL);
         if (power == 0)
             memcpy(want, w, sizeof want);
         expect_same_bits("weights", w, want, N);
@@ -200,7 +228,7 @@ Test(clip, scale_touches_only_its_elements)
     static float x[N + 1];
     for (int i = 0; i <= N; i++)
         x[i] = (float)i;
-    det_scale(dev, N, 0.5f, x);
+    det_scale(dev, N, &(float){0.5f}, x);
     for (int i = 0; i < N; i++)
         cr_assert_eq(x[i], 0.5f * (float)i, "[%d]: got %g", i, (double)x[i]);
     cr_expect_eq(x[N], (float)N);

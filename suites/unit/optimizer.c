@@ -34,6 +34,13 @@ static struct det_update adamw(int64_t step)
                                .step = step};
 }
 
+static void apply(struct det_device *on, const struct det_update *update, size_t n, float *param,
+                  const float *grad, float *state1, float *state2)
+{
+    struct det_update_terms terms = det_update_terms_of(update);
+    det_update(on, update->kind, &terms, NULL, n, param, grad, state1, state2);
+}
+
 /* From 2 with gradient 1, lr 0.1, momentum 0.9, decay 0.01 inside the gradient:
  *   step 1: g = 1 + 0.02      v = 1.02                     w = 2 - 0.102 = 1.898
  *   step 2: g = 1 + 0.01898   v = 0.918 + 1.01898 = 1.93698  w = 1.704302 */
@@ -42,10 +49,10 @@ Test(optimizer, sgd_by_hand)
     float w = 2, v = 0;
     const float g = 1;
     struct det_update first = sgd(1), second = sgd(2);
-    det_update(dev, &first, 1, &w, &g, &v, NULL);
+    apply(dev, &first, 1, &w, &g, &v, NULL);
     expect_near("momentum, step 1", v, 1.02, 1e-7);
     expect_near("weight, step 1", w, 1.898, 1e-7);
-    det_update(dev, &second, 1, &w, &g, &v, NULL);
+    apply(dev, &second, 1, &w, &g, &v, NULL);
     expect_near("momentum, step 2", v, 1.93698, 1e-7);
     expect_near("weight, step 2", w, 1.704302, 1e-7);
 }
@@ -57,7 +64,7 @@ Test(optimizer, sgd_first_step_starts_the_buffer)
     float w = 0, v = NAN;
     const float g = -3;
     struct det_update first = sgd(1);
-    det_update(dev, &first, 1, &w, &g, &v, NULL);
+    apply(dev, &first, 1, &w, &g, &v, NULL);
     cr_expect_eq(v, -3.0f, "momentum: got %g", (double)v);
     expect_near("weight", w, 0.3, 1e-7);
 }
@@ -69,7 +76,7 @@ Test(optimizer, sgd_without_momentum_is_plain)
     struct det_update update = sgd(7);
     update.momentum = 0;
     update.weight_decay = 0;
-    det_update(dev, &update, 1, &w, &g, &v, NULL);
+    apply(dev, &update, 1, &w, &g, &v, NULL);
     expect_near("weight", w, 0.8, 1e-7);
 }
 
@@ -81,7 +88,7 @@ Test(optimizer, momentum_accumulates_to_its_limit)
     for (int64_t step = 1; step <= 300; step++) {
         struct det_update update = sgd(step);
         update.weight_decay = 0;
-        det_update(dev, &update, 1, &w, &g, &v, NULL);
+        apply(dev, &update, 1, &w, &g, &v, NULL);
     }
     expect_near("momentum", v, 10, 1e-5);
 }
@@ -94,7 +101,7 @@ Test(optimizer, adamw_first_step_by_hand)
     for (int i = 0; i < 3; i++) {
         float w = 2, m = 0, v = 0, g = gradients[i];
         struct det_update first = adamw(1);
-        det_update(dev, &first, 1, &w, &g, &m, &v);
+        apply(dev, &first, 1, &w, &g, &m, &v);
         expect_near("weight", w, 2 * (1 - 0.001) - copysign(0.01, (double)g), 1e-6);
         expect_near("first moment", m, 0.1 * (double)g, 1e-7);
         cr_expect(fabs((double)v / (0.001 * (double)g * (double)g) - 1) < 1e-6,
@@ -110,7 +117,7 @@ Test(optimizer, adamw_against_doubles)
     for (int64_t step = 1; step <= 20; step++) {
         float g = test_number(19, (int)step, -2, 2);
         struct det_update u = adamw(step);
-        det_update(dev, &u, 1, &w, &g, &m, &v);
+        apply(dev, &u, 1, &w, &g, &m, &v);
         rw *= 1 - u.lr * u.weight_decay;
         rm = u.beta1 * rm + (1 - u.beta1) * (double)g;
         rv = u.beta2 * rv + (1 - u.beta2) * (double)g * (double)g;
@@ -129,14 +136,14 @@ Test(optimizer, weight_decay_is_decoupled_in_adamw_only)
     const float g = 0;
     for (int64_t step = 1; step <= 3; step++) {
         struct det_update update = adamw(step);
-        det_update(dev, &update, 1, &w, &g, &m, &v);
+        apply(dev, &update, 1, &w, &g, &m, &v);
     }
     expect_near("AdamW", w, 0.999 * 0.999 * 0.999, 1e-6);
     expect_near("AdamW's moment", m, 0, 0);
     w = 1;
     for (int64_t step = 1; step <= 2; step++) {
         struct det_update update = sgd(step);
-        det_update(dev, &update, 1, &w, &g, &v, NULL);
+        apply(dev, &update, 1, &w, &g, &v, NULL);
     }
     expect_near("SGD's momentum", v, 0.9 * 0.01 + 0.01 * 0.999, 1e-7);
 }
@@ -150,8 +157,8 @@ Test(optimizer, adamw_does_not_feel_the_gradients_scale)
         struct det_update update = adamw(step);
         update.eps = 0;
         float g = test_number(20, (int)step, 0.1f, 2), scaled_g = g * 4096;
-        det_update(dev, &update, 1, &w, &g, &m, &v);
-        det_update(dev, &update, 1, &scaled_w, &scaled_g, &scaled_m, &scaled_v);
+        apply(dev, &update, 1, &w, &g, &m, &v);
+        apply(dev, &update, 1, &scaled_w, &scaled_g, &scaled_m, &scaled_v);
     }
     cr_expect_eq(w, scaled_w, "got %a, want %a", (double)scaled_w, (double)w);
 }
@@ -162,10 +169,10 @@ Test(optimizer, nothing_to_learn_moves_nothing)
     const float g = 0;
     struct det_update update = sgd(1);
     update.weight_decay = 0;
-    det_update(dev, &update, 1, &w, &g, &m, NULL);
+    apply(dev, &update, 1, &w, &g, &m, NULL);
     update = adamw(1);
     update.weight_decay = 0;
-    det_update(dev, &update, 1, &w, &g, &m, &v);
+    apply(dev, &update, 1, &w, &g, &m, &v);
     cr_expect_eq(w, 1.25f, "got %a", (double)w);
 }
 
@@ -176,7 +183,7 @@ Test(optimizer, learning_rate_zero)
     const float g = 3;
     struct det_update update = sgd(1);
     update.lr = 0;
-    det_update(dev, &update, 1, &w, &g, &v, NULL);
+    apply(dev, &update, 1, &w, &g, &v, NULL);
     cr_expect_eq(w, 1.25f);
     expect_near("momentum", v, 3.0125, 1e-7);
 }
@@ -186,12 +193,12 @@ Test(optimizer, a_nan_is_never_laundered)
     const float g[2] = {NAN, 1};
     float w[2] = {1, 1}, m[2] = {0}, v[2] = {0};
     struct det_update update = sgd(2);
-    det_update(dev, &update, 2, w, g, m, NULL);
+    apply(dev, &update, 2, w, g, m, NULL);
     cr_expect(isnan(w[0]) && isfinite(w[1]), "SGD: %g, %g", (double)w[0], (double)w[1]);
     w[0] = 1;
     m[0] = 0;
     update = adamw(2);
-    det_update(dev, &update, 2, w, g, m, v);
+    apply(dev, &update, 2, w, g, m, v);
     cr_expect(isnan(w[0]) && isfinite(w[1]), "AdamW: %g, %g", (double)w[0], (double)w[1]);
 }
 
@@ -213,7 +220,7 @@ Test(optimizer, same_bits_for_any_number_of_threads)
                 state[2 * t + 1][i] = test_number(24, i, 0, 1);
             }
             float behind = w[t][N];
-            det_update(parallel, &update, N, w[t], g, state[2 * t], state[2 * t + 1]);
+            apply(parallel, &update, N, w[t], g, state[2 * t], state[2 * t + 1]);
             cr_expect_eq(w[t][N], behind, "wrote behind the vector");
             test_device_close(&other);
         }
@@ -221,4 +228,23 @@ Test(optimizer, same_bits_for_any_number_of_threads)
         expect_same_bits("state1", state[2], state[0], N);
         expect_same_bits("state2", state[3], state[1], N);
     }
+}
+
+/* An overflow found on the device: neither weights nor state may move. */
+Test(optimizer, a_skipped_update_changes_nothing)
+{
+    float w = 2, m = 3, v = 4;
+    const float g = NAN;
+    int32_t skip = 1;
+    struct det_update updates[] = {sgd(2), adamw(2)};
+    for (int i = 0; i < 2; i++) {
+        struct det_update_terms terms = det_update_terms_of(&updates[i]);
+        det_update(dev, updates[i].kind, &terms, &skip, 1, &w, &g, &m, &v);
+        cr_expect(w == 2 && m == 3 && v == 4, "kind %d: %g %g %g", i, (double)w, (double)m,
+                  (double)v);
+    }
+    skip = 0;
+    struct det_update_terms terms = det_update_terms_of(&updates[0]);
+    det_update(dev, DET_SGD, &terms, &skip, 1, &w, &g, &m, NULL);
+    cr_expect(isnan(w), "skip 0: the update is made, got %g", (double)w);
 }

@@ -117,7 +117,7 @@ static struct det_rpn_sampled sample_anchors(void)
                                   counts + 2 * IMAGES};
     cr_assert_eq(det_anchor_count(LEVELS, levels, 3), ANCHORS);
     det_anchors(LEVELS, levels, 3, ratios, anchors[0]);
-    dev->ops->rpn_assign(dev, &rpn_assign, anchors[0], &images, &truth, 3, &out);
+    dev->ops->rpn_assign(dev, &rpn_assign, anchors[0], &images, &truth, &(uint32_t){3}, &out);
     return out;
 }
 
@@ -194,7 +194,7 @@ static void make_rois(struct roi_batch *b)
     }
     struct det_proposals proposals = {boxes[0][0], NULL, count, NULL, PROPOSALS};
     struct det_rois out = rois_of(b);
-    dev->ops->roi_assign(dev, &roi_assign, &proposals, &images, &truth, 3, &out);
+    dev->ops->roi_assign(dev, &roi_assign, &proposals, &images, &truth, &(uint32_t){3}, &out);
     cr_assert(b->n_positive >= 5 * 7 && b->count > b->n_positive, "%d of %d RoIs are positive",
               b->n_positive, b->count);
 }

@@ -78,7 +78,7 @@ static struct result *run(const struct det_roi_assign *assign, const struct batc
         out.targets = r->targets[0];
         out.index = r->index;
         out.n_positive = &r->n_positive;
-        det_roi_assign(dev, assign, &proposals, &images, &truth, 6, &out);
+        det_roi_assign(dev, assign, &proposals, &images, &truth, &(uint32_t){6}, &out);
     } else {
         det_roi_collect(dev, assign, &proposals, &images, &out);
     }

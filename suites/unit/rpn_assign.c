@@ -60,7 +60,7 @@ static struct result *run(int n, const struct batch *b, int threads, uint32_t st
     struct det_images images = {.n = n, .ids = b->ids};
     struct det_truth truth = {.boxes = b->boxes[0], .first = b->first};
     struct det_device *dev = open_cpu(threads, det_rpn_assign_scratch(&assign, MOST_OBJECTS));
-    det_rpn_assign(dev, &assign, anchors[0], &images, &truth, step, &out);
+    det_rpn_assign(dev, &assign, anchors[0], &images, &truth, &step, &out);
     dev->ops->close(dev);
     return r;
 }
