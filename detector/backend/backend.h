@@ -406,11 +406,19 @@ struct det_backend {
     void (*round_bf16)(struct det_device *, size_t n, const float *x, float *y);
 };
 
+#ifdef __cplusplus /* nvcc */
+extern "C" {
+#endif
+
 const struct det_backend *det_cpu_backend(void);
 /* The CUDA backend, or the stub whose `open` answers DET_UNAVAILABLE with how to build it in. */
 const struct det_backend *det_cuda_backend(void);
 /* By name; DET_INVALID for an unknown one (the message lists the names). */
 enum det_code det_backend_find(const char *name, const struct det_backend **out,
                                struct det_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

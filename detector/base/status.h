@@ -8,6 +8,10 @@
 
 #include <stdarg.h>
 
+#ifdef __cplusplus /* nvcc */
+extern "C" {
+#endif
+
 enum det_code {
     DET_OK = 0,
     DET_INVALID = 1,     /* bad input: a file, key, shape or value that the caller gave */
@@ -31,5 +35,9 @@ enum det_code det_fail(struct det_error *err, enum det_code code, const char *fo
 
 /* Put `prefix: ` before the message that err already holds; returns err's code (code if NULL). */
 enum det_code det_fail_in(struct det_error *err, enum det_code code, const char *prefix);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

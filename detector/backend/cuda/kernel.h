@@ -152,7 +152,7 @@ struct det_device;
 struct det_emulated_kernel {
     const char *name;
     int threads;
-    size_t shared_bytes;
+    size_t shared_bytes, args_bytes;
     void (*run)(const struct det_block *b, const void *args, void *shared);
 };
 
@@ -167,7 +167,8 @@ void *det_kernel_scratch(struct det_device *dev, const char *op, size_t bytes);
         name(b, (const args_type *)args, (shared_type *)shared);                                   \
     }                                                                                              \
     static const struct det_emulated_kernel name##_kernel = {#name, n_threads,                     \
-                                                             sizeof(shared_type), name##_run};
+                                                             sizeof(shared_type),              \
+                                                             sizeof(args_type), name##_run};
 
 #define DET_RUN(dev, name, n_blocks, args) det_emulate(dev, &name##_kernel, n_blocks, args)
 

@@ -1,0 +1,211 @@
+/* Memory, copies, errors: the device's part of the table. */
+#include "detector/backend/cuda/gemm.cuh"
+#include "detector/backend/cuda/launch.cuh"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int det_cuda_check(struct det_cuda *cuda, cudaError_t status, const char *what)
+{
+    if (status == cudaSuccess)
+        return !det_cuda_failed(cuda);
+    if (!det_cuda_failed(cuda))
+        det_fail(&cuda->first, status == cudaErrorMemoryAllocation ? DET_NO_MEMORY : DET_IO,
+                 "cuda: %s: %s (launched last: %s)", what, cudaGetErrorString(status),
+                 cuda->last ? cuda->last : "nothing");
+    return 0;
+}
+
+int det_cuda_may_launch(struct det_cuda *cuda, const char *op, size_t blocks)
+{
+    if (blocks > 0x7fffffffu && !det_cuda_failed(cuda))
+        det_fail(&cuda->first, DET_INVALID, "cuda: %s: %zu blocks are too many for a launch", op,
+                 blocks);
+    return blocks > 0 && !det_cuda_failed(cuda);
+}
+
+void det_cuda_launched(struct det_cuda *cuda, const char *op, size_t blocks, int threads)
+{
+    char what[160];
+    cudaError_t status = cudaGetLastError();
+    cuda->last = op;
+    if (status == cudaSuccess && cuda->wait_each && !cuda->recording)
+        status = cudaStreamSynchronize(cuda->stream);
+    if (status == cudaSuccess)
+        return;
+    snprintf(what, sizeof what, "%s: %zu blocks of %d threads", op, blocks, threads);
+    det_cuda_check(cuda, status, what);
+}
+
+/* The message of a failed allocation: what for, how much, how much there was. */
+static enum det_code no_memory(cudaError_t status, size_t bytes, const char *what,
+                               struct det_error *err)
+{
+    size_t free_bytes = 0;
+    size_t total = 0;
+    cudaGetLastError(); /* an allocation that fails is no reason to stop launching */
+    if (status != cudaErrorMemoryAllocation)
+        return det_fail(err, DET_IO, "cuda: %s: %zu bytes: %s", what, bytes,
+                        cudaGetErrorString(status));
+    cudaMemGetInfo(&free_bytes, &total);
+    return det_fail(err, DET_NO_MEMORY,
+                    "cuda: %s: %zu bytes asked for, %zu of the device's %zu are free", what, bytes,
+                    free_bytes, total);
+}
+
+void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes)
+{
+    if (det_cuda_failed(cuda))
+        return NULL;
+    if (bytes <= cuda->scratch_bytes)
+        return cuda->scratch;
+    if (cuda->recording) {
+        det_fail(&cuda->first, DET_INVALID, "cuda: %s: %zu bytes of scratch while recording, %zu "
+                 "were settled before", op, bytes, cuda->scratch_bytes);
+        return NULL;
+    }
+    void *block = NULL;
+    if (!det_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), op))
+        return NULL;
+    cudaFree(cuda->scratch);
+    cuda->scratch = NULL;
+    cuda->scratch_bytes = 0;
+    cudaError_t status = cudaMalloc(&block, bytes);
+    if (status != cudaSuccess) {
+        char what[96];
+        snprintf(what, sizeof what, "scratch of %s", op);
+        no_memory(status, bytes, what, &cuda->first);
+        return NULL;
+    }
+    cuda->scratch = (unsigned char *)block;
+    cuda->scratch_bytes = bytes;
+    return block;
+}
+
+void det_cuda_close(struct det_device *dev)
+{
+    if (!dev)
+        return;
+    struct det_cuda *cuda = det_cuda_of(dev);
+    if (cuda->stream)
+        cudaStreamSynchronize(cuda->stream);
+    det_cuda_blas_close(cuda->blas);
+    cudaFree(cuda->scratch);
+    if (cuda->stream)
+        cudaStreamDestroy(cuda->stream);
+    free(cuda);
+}
+
+static enum det_code find_gpu(struct det_error *err)
+{
+    int n = 0;
+    cudaError_t status = cudaGetDeviceCount(&n);
+    if (status != cudaSuccess)
+        return det_fail(err, DET_UNAVAILABLE, "backend cuda: no GPU can be used here: %s",
+                        cudaGetErrorString(status));
+    if (n < 1)
+        return det_fail(err, DET_UNAVAILABLE, "backend cuda: this machine has no GPU");
+    return DET_OK;
+}
+
+enum det_code det_cuda_open(int threads, struct det_device **out, struct det_error *err)
+{
+    (void)threads;
+    *out = NULL;
+    const char *missing = det_cuda_missing();
+    if (missing)
+        return det_fail(err, DET_UNAVAILABLE,
+                        "backend cuda: not complete: this version lacks its %s", missing);
+    enum det_code code = find_gpu(err);
+    if (code != DET_OK)
+        return code;
+    struct det_cuda *cuda = (struct det_cuda *)calloc(1, sizeof *cuda);
+    if (!cuda)
+        return det_fail(err, DET_NO_MEMORY, "cuda: device");
+    cuda->device.ops = det_cuda_backend();
+    cuda->wait_each = getenv("DETCHECK_CUDA_WAIT") != NULL;
+    cudaError_t status = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
+    if (status != cudaSuccess)
+        code = det_fail(err, DET_UNAVAILABLE, "backend cuda: %s", cudaGetErrorString(status));
+    if (code == DET_OK)
+        code = det_cuda_blas_open(cuda->stream, &cuda->blas, err);
+    if (code != DET_OK) {
+        det_cuda_close(&cuda->device);
+        return code;
+    }
+    *out = &cuda->device;
+    return DET_OK;
+}
+
+enum det_code det_cuda_alloc(struct det_device *dev, size_t bytes, const char *what, void **out,
+                             struct det_error *err)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    *out = NULL;
+    cudaError_t status = cudaMalloc(out, bytes ? bytes : 1);
+    if (status != cudaSuccess) {
+        *out = NULL;
+        return no_memory(status, bytes, what, err);
+    }
+    det_cuda_check(cuda, cudaMemsetAsync(*out, 0, bytes ? bytes : 1, cuda->stream), what);
+    return DET_OK;
+}
+
+void det_cuda_release(struct det_device *dev, void *block)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    cudaStreamSynchronize(cuda->stream);
+    cudaFree(block);
+}
+
+void det_cuda_upload(struct det_device *dev, void *to, const void *from_host, size_t bytes)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    /* Pageable memory: the driver has copied it away when the call returns. */
+    if (bytes && !det_cuda_failed(cuda))
+        det_cuda_check(cuda, cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice,
+                                             cuda->stream), "upload");
+}
+
+void det_cuda_download(struct det_device *dev, void *to_host, const void *from, size_t bytes)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    if (!bytes)
+        return;
+    if (!det_cuda_failed(cuda) &&
+        det_cuda_check(cuda, cudaMemcpyAsync(to_host, from, bytes, cudaMemcpyDeviceToHost,
+                                             cuda->stream), "download") &&
+        det_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "download"))
+        return;
+    memset(to_host, 0, bytes); /* defined, and synchronize tells */
+}
+
+void det_cuda_zero(struct det_device *dev, void *block, size_t bytes)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    if (bytes && !det_cuda_failed(cuda))
+        det_cuda_check(cuda, cudaMemsetAsync(block, 0, bytes, cuda->stream), "zero");
+}
+
+enum det_code det_cuda_synchronize(struct det_device *dev, struct det_error *err)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    if (!det_cuda_failed(cuda))
+        det_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "synchronize");
+    if (!det_cuda_failed(cuda))
+        return DET_OK;
+    if (err)
+        *err = cuda->first;
+    return cuda->first.code;
+}
+
+/* The sizes are the CPU's. Here each operation knows its own and takes it with det_cuda_scratch. */
+enum det_code det_cuda_reserve_scratch(struct det_device *dev, size_t per_worker, size_t shared,
+                                       struct det_error *err)
+{
+    (void)dev;
+    (void)per_worker;
+    (void)shared;
+    (void)err;
+    return DET_OK;
+}

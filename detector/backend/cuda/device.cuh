@@ -1,0 +1,67 @@
+/* The CUDA device, as the operations see it: one stream, one cuBLAS handle, scratch that grows as long
+ * as nothing is being recorded, and the first error, after which nothing is launched any more. */
+#ifndef DET_BACKEND_CUDA_DEVICE_CUH
+#define DET_BACKEND_CUDA_DEVICE_CUH
+
+#include <cuda_runtime.h>
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "detector/backend/backend.h"
+#include "detector/backend/cuda/ops.h"
+
+struct det_cuda_blas;
+
+struct det_cuda {
+    struct det_device device; /* first: a det_device * of this backend is a det_cuda * */
+    cudaStream_t stream;      /* the only one that computes */
+    struct det_cuda_blas *blas; /* owned */
+    unsigned char *scratch;     /* owned; device memory */
+    size_t scratch_bytes;
+    int recording;         /* between graph_begin and graph_end: nothing may be allocated */
+    int wait_each;         /* DETCHECK_CUDA_WAIT: wait after every launch, so that errors name it */
+    const char *last;      /* the operation launched last */
+    struct det_error first; /* code DET_OK while nothing has failed */
+};
+
+static inline struct det_cuda *det_cuda_of(struct det_device *dev)
+{
+    return (struct det_cuda *)dev;
+}
+
+static inline int det_cuda_failed(const struct det_cuda *cuda)
+{
+    return cuda->first.code != DET_OK;
+}
+
+/* Keep the first failure: `what` names the operation and its shape. Returns whether all is well. */
+int det_cuda_check(struct det_cuda *cuda, cudaError_t status, const char *what);
+
+/* Scratch of this operation: at least `bytes`, aligned to 256, contents undefined (NaN patterns in
+ * the emulation), valid until the next operation asks. NULL after a failure; the operation then
+ * launches nothing. */
+void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes);
+
+/* Cuts an operation's scratch: add up sizes first (base NULL), then again with the block. */
+struct det_cuda_cut {
+    unsigned char *base;
+    size_t used;
+};
+
+static inline void *det_cuda_take(struct det_cuda_cut *cut, size_t bytes)
+{
+    unsigned char *at = cut->base ? cut->base + cut->used : NULL;
+    cut->used += (bytes + 255) / 256 * 256;
+    return at;
+}
+
+/* The number of live rows, as det_live on the CPU; for kernels. */
+static inline __host__ __device__ int det_cuda_live(const int32_t *count, int max)
+{
+    return !count ? max : *count < 0 ? 0 : *count < max ? *count : max;
+}
+
+#endif
