@@ -127,6 +127,26 @@ Test(checkpoint, every_bit_pattern_survives)
     small_close(&a);
 }
 
+/* Running statistics of frozen norms too: no tensor is rewritten on the way. */
+Test(checkpoint, every_tensor_of_frozen_norms_comes_back)
+{
+    struct det_config config = config_of(0);
+    set(&config, "model.norm", "frozen_bn");
+    struct small a = small_open(&config, 1);
+    for (size_t i = 0; i < a.model->params.value_floats; i++)
+        a.model->params.values[i] = number((uint32_t)i, 0, 0, 0.5f, 2.0f);
+    float *values = values_of(&a);
+    save(&a, in_folder(&folder, "a.safetensors"), 1);
+    small_close(&a);
+    for (int with_optimizer = 0; with_optimizer < 2; with_optimizer++) {
+        struct small b = small_open(&config, 1);
+        cr_assert_eq(det_checkpoint_load(b.model, folder.file, with_optimizer, NULL, NULL), DET_OK);
+        expect_same_tensors("frozen norms", &b, b.model->params.values, values, 0);
+        small_close(&b);
+    }
+    free(values);
+}
+
 /* ---- refusals ---- */
 
 /* Load fails, names the file and `named`, and leaves weights, optimiser, counters as they were. */

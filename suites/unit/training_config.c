@@ -43,6 +43,46 @@ Test(training_config, the_fixes_are_the_defaults)
     cr_expect_eq(config.rpn_avg_factor, DET_RPN_AVG_SAMPLED);
 }
 
+/* What a training stands or falls with, as one table: a default that moves on the way through
+ * another change (a rate for another batch, a decay of another optimiser) is a silent regression.
+ * Where torchvision has such a constant it is the same; the schedule is the project's own. */
+Test(training_config, rates_and_thresholds_are_the_recorded_ones)
+{
+    static const struct {
+        const char *key, *value;
+    } rows[] = {
+        {"optimizer.kind", "sgd"},
+        {"optimizer.lr", "0.02"},
+        {"optimizer.momentum", "0.9"},
+        {"optimizer.weight_decay", "0.0001"},
+        {"train.batch_size", "4"},
+        {"train.accumulate", "1"},
+        {"schedule.warmup_steps", "20"},
+        {"schedule.warmup_factor", "0.1"},
+        {"schedule.decay", "multi_step"},
+        {"schedule.milestones", "[0.75]"},
+        {"schedule.gamma", "0.1"},
+        {"rpn.fg_iou", "0.7"},
+        {"rpn.bg_iou", "0.3"},
+        {"rpn.positive_fraction", "0.5"},
+        {"rpn.nms_iou", "0.7"},
+        {"roi.fg_iou", "0.5"},
+        {"roi.bg_iou", "0.5"},
+        {"roi.positive_fraction", "0.25"},
+        {"infer.score_threshold", "0.05"},
+        {"infer.nms_iou", "0.5"},
+        {"rpn.smooth_l1_beta", "0.1111111111111111"},
+        {"roi.smooth_l1_beta", "0.1111111111111111"},
+    };
+    struct det_config config = defaults();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[DET_CONFIG_TEXT_MAX];
+        det_config_print(&config, det_config_find(rows[i].key), text, sizeof text);
+        cr_expect_str_eq(text, rows[i].value, "%s: default %s, recorded %s", rows[i].key, text,
+                         rows[i].value);
+    }
+}
+
 /* Each enumeration must stand in the order of its choices text. */
 Test(training_config, choices_match_their_enumerations)
 {
@@ -162,8 +202,9 @@ Test(training_config, lists_may_be_written_loosely)
 /* print, then set, gives the same bits for awkward numbers and for every default. */
 Test(training_config, printing_round_trips)
 {
-    static const double numbers[] = {0.1,    1.0 / 9, 1e-8,         5,      1e-300, 0.30000000000000004,
-                                     5e-324, 123.456, 1 - 1.2e-16, 0.0625, 0};
+    static const double numbers[] = {
+        0.1,    1.0 / 9, 1e-8,        5,      1e-300, 0.30000000000000004,
+        5e-324, 123.456, 1 - 1.2e-16, 0.0625, 0};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         struct det_config config = defaults(), again = defaults();
         config.optimizer_lr = numbers[i];

@@ -1,0 +1,212 @@
+"""What became of each patch: lines while it runs, the table, JSON, and docs/mutation_score.md."""
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+
+GOOD = {"mutant": "caught", "equivalent": "passed"}
+
+
+class Result:
+    """One patch's. `status`: caught or survived (mutants), passed or flagged (equivalent changes),
+    or error, with why in `message`: that is the patch's fault or the clock's, never a catch."""
+
+    def __init__(self, patch):
+        self.patch = patch
+        self.status = "error"
+        self.suite = self.case = self.message = ""
+        self.build_seconds = self.test_seconds = 0.0
+        self.programs = 0
+        self.passes = self.steps = None  # not counted
+        self.expected_fails = None  # not asked
+
+    def good(self):
+        return self.status == GOOD[self.patch.kind] and self.expected_fails is not False
+
+    def seconds(self):
+        return self.build_seconds + self.test_seconds
+
+    def line(self):
+        """One line for people."""
+        where = " ".join(part for part in (self.suite, self.case) if part)
+        text = f"{self.patch.id}: {self.status}" + (f" by {where}" if where else "")
+        text += f", build {self.build_seconds:.1f} s, tests {self.test_seconds:.1f} s"
+        if self.passes is not None:
+            text += f", {self.passes} training passes"
+        if self.expected_fails is False:
+            text += f"; but {self.patch.get('expect')}, which is to catch it, passes"
+        return text
+
+    def as_json(self):
+        return {"id": self.patch.id, "kind": self.patch.kind, **self.patch.values,
+                "status": self.status, "suite": self.suite, "case": self.case,
+                "message": self.message, "build_seconds": round(self.build_seconds, 3),
+                "test_seconds": round(self.test_seconds, 3), "programs": self.programs,
+                "training_passes": self.passes, "optimiser_steps": self.steps,
+                "expected_fails": self.expected_fails}
+
+
+def commit_of(tree):
+    """The commit and whether there are changes beyond it; "" outside a repository."""
+    if not os.path.exists(os.path.join(tree, ".git")):
+        return ""
+    said = subprocess.run(["git", "describe", "--always", "--dirty=, changed", "--abbrev=12"],
+                          cwd=tree, capture_output=True, text=True, check=False)
+    return said.stdout.strip()
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.machine()
+
+
+def compiler():
+    said = subprocess.run([os.environ.get("CC", "cc"), "--version"], capture_output=True, text=True,
+                          check=False)
+    return said.stdout.splitlines()[0] if said.stdout else "unknown"
+
+
+class Report:
+    """All results of a run and where it was made."""
+
+    def __init__(self, tree, jobs):
+        self.tree = tree
+        self.made = {
+            "date": datetime.date.today().isoformat(),
+            "commit": commit_of(tree),
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "jobs": jobs,
+            "compiler": compiler(),
+        }
+        self.build_seconds = self.baseline_seconds = self.total_seconds = 0.0
+        self.baseline = {}  # seconds of each program on the unchanged sources
+        self.skipped = []  # programs that this machine cannot run
+        self.results = []
+
+    def of(self, kind):
+        return [result for result in self.results if result.patch.kind == kind]
+
+    def good(self, kind):
+        return [result for result in self.of(kind) if result.status == GOOD[kind]]
+
+    def all_good(self):
+        return all(result.good() for result in self.results)
+
+    def score(self):
+        mutants, equivalents = self.of("mutant"), self.of("equivalent")
+        return (f"{len(self.good('mutant'))} of {len(mutants)} mutants caught, "
+                f"{len(self.good('equivalent'))} of {len(equivalents)} equivalent changes passed")
+
+    def as_json(self):
+        return {"made": self.made, "score": self.score(),
+                "build_seconds": round(self.build_seconds, 1),
+                "baseline_seconds": round(self.baseline_seconds, 1),
+                "total_seconds": round(self.total_seconds, 1),
+                "skipped": self.skipped,
+                "baseline": {name: round(seconds, 3) for name, seconds in self.baseline.items()},
+                "results": [result.as_json() for result in self.results]}
+
+    def write_json(self, path):
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(self.as_json(), file, indent=1)
+            file.write("\n")
+
+    def table(self):
+        """Lines of the closing table, worst first."""
+        rows = sorted(self.results, key=lambda result: (result.good(), -result.seconds()))
+        return [result.line() + (f"\n    {result.message}" if not result.good() else "")
+                for result in rows] + [self.score()]
+
+    def write_page(self, path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(page(self)) + "\n")
+
+
+def spread(values, unit):
+    values = sorted(values)
+    if not values:
+        return "none"
+    return (f"median {statistics.median(values):.1f}{unit}, largest {values[-1]:.1f}{unit}")
+
+
+def markdown(text):
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def row(*cells):
+    return "| " + " | ".join(markdown(str(cell)) for cell in cells) + " |"
+
+
+def page(report):
+    """docs/mutation_score.md, line by line."""
+    caught = report.good("mutant")
+    mutants = report.of("mutant")
+    made = report.made
+    without = [result for result in caught if result.passes == 0]
+    lines = [
+        "# Mutation score",
+        "",
+        "Made by `suites/mutants/run.py --page docs/mutation_score.md`; not written by hand. Each mutant",
+        "is one real regression, from the catalogue that [coverage.md](coverage.md) goes through, put back",
+        "into the code as a patch (suites/mutants/patches/, with its source). The runner builds each and",
+        "runs the default test programs, always in the same order, quickest first, until one fails; which",
+        "test is expected to catch it plays no part in that. Tests of documents, style and builds are left",
+        "out: they catch nothing here. Afterwards the expected test is run too, and must fail as well.",
+        "",
+        f"**{report.score()}.**",
+        "",
+        f"Made on {made['date']} from commit {made['commit'] or 'unknown'}: {made['processor']}, "
+        f"{made['cores']} cores, {made['jobs']} jobs, {made['compiler']}.",
+        f"The first build took {report.build_seconds:.0f} s, the unchanged tests "
+        f"{report.baseline_seconds:.0f} s, everything {report.total_seconds / 60:.1f} minutes.",
+        "",
+        "## Time to verdict",
+        "From the change to the first failed test:",
+        "",
+        f"- build: {spread([r.build_seconds for r in caught], ' s')}",
+        f"- tests: {spread([r.test_seconds for r in caught], ' s')}",
+        f"- both: {spread([r.seconds() for r in caught], ' s')}",
+    ]
+    if all(result.passes is not None for result in caught):
+        trained = [r.passes for r in caught if r.passes]
+        lines += [
+            f"- {len(without)} of {len(caught)} are caught before a single training pass is made; the "
+            f"others after {spread(trained, '')} passes",
+            "",
+            "A training pass is one forward and backward of a batch, a step one update; both are counted",
+            "where they happen, in every program that ran until then (suites/mutants/count_steps.c), those",
+            "of tests that passed included.",
+        ]
+    lines += ["", "## Mutants", "",
+              row("mutant", "what changed", "caught by", "build s", "tests s", "passes", "steps",
+                  "tier"),
+              row(*["---"] * 8)]
+    for result in sorted(mutants, key=lambda r: (r.patch.get("area"), r.patch.id)):
+        patch = result.patch
+        where = f"{result.suite} {result.case}".strip() if result.suite else result.status
+        lines.append(row(f"{patch.get('area')}: {patch.id}", patch.get("about"), where,
+                         f"{result.build_seconds:.1f}", f"{result.test_seconds:.1f}",
+                         "-" if result.passes is None else result.passes,
+                         "-" if result.steps is None else result.steps, patch.get("tier")))
+    lines += ["", "## Equivalent changes", "Changes that alter no result beyond rounding; all tests must pass.",
+              "", row("change", "what changed", "why it is none", "result"), row(*["---"] * 4)]
+    for result in report.of("equivalent"):
+        patch = result.patch
+        what = result.status + (f" by {result.suite} {result.case}" if result.suite else "")
+        lines.append(row(patch.id, patch.get("about"), patch.get("why"), what))
+    lines += ["", "## What each test program takes", "On the unchanged sources, the slowest ten of "
+              f"{len(report.baseline)}:", "", row("program", "s"), row("---", "---")]
+    for name, seconds in sorted(report.baseline.items(), key=lambda item: -item[1])[:10]:
+        lines.append(row(name, f"{seconds:.1f}"))
+    if report.skipped:
+        lines += ["", "Skipped on this machine: " + ", ".join(report.skipped) + "."]
+    return lines
