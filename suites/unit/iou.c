@@ -44,6 +44,21 @@ Test(iou, ties_are_exact)
         }
 }
 
+/* Pairs of other sizes tie too, where one is a magnification of the other: only a rounded quotient
+ * gives both the same bits, a product with a rounded reciprocal does not. */
+Test(iou, ties_of_other_sizes_are_exact)
+{
+    for (int whole = 2; whole < 40; whole++)
+        for (int part = 1; part < whole; part++)
+            for (int times = 2; times < 12; times++) {
+                float p = (float)part, w = (float)whole, k = (float)times;
+                float small = det_box_iou((float[]){0, 0, p, 1}, (float[]){0, 0, w, 1});
+                float large = det_box_iou((float[]){0, 0, p * k, k}, (float[]){0, 0, w * k, k});
+                cr_expect_eq(small, large, "%d of %d, %d times: got %a, want %a", part, whole,
+                             times, (double)large, (double)small);
+            }
+}
+
 Test(iou, block_has_the_bits_of_one_pair)
 {
     struct draws d = {.seed = 5};
