@@ -120,11 +120,11 @@ class Report:
             json.dump(self.as_json(), file, indent=1)
             file.write("\n")
 
-    def table(self):
-        """Lines of the closing table, worst first."""
-        rows = sorted(self.results, key=lambda result: (result.good(), -result.seconds()))
-        return [result.line() + (f"\n    {result.message}" if not result.good() else "")
-                for result in rows] + [self.score()]
+    def closing(self):
+        """The last lines: what is not as it should be, and the score."""
+        bad = [f"{result.line()}\n    {result.message}" for result in self.results
+               if not result.good()]
+        return bad + [self.score()]
 
     def write_page(self, path):
         with open(path, "w", encoding="utf-8") as file:

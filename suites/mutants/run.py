@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Puts known regressions back into the code, one at a time, and sees whether the tests notice.
 
-  run.py                     all patches: builds, tests, a line each, the table, the score
+  run.py                     all patches: builds, tests, a line each and the score
   run.py --only ID[,ID...]   some of them (a part of the id will do)
   run.py --check             no build: headers, areas, counts, and that every patch still applies
   run.py --self-test         the runner itself, on a small project with known mutants
@@ -24,11 +24,12 @@ sys.dont_write_bytecode = True
 from patch_files import PatchError, faults, have_git, read_all  # noqa: E402
 from results import Report, Result  # noqa: E402
 from scratch import Scratch, ScratchError  # noqa: E402
-from test_programs import Counter, Runner, default_programs  # noqa: E402
+from test_programs import Counter, Runner, default_programs, targets_of  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
-OPTIONS = ["-Dshared=true", "-Ddebug=false"]  # no debugging information: compiles and links quicker
+# Without debugging information it compiles and links quicker.
+OPTIONS = ["-Dshared=true", "-Ddebug=false", "-Dcuda=disabled"]
 
 
 class Session:
@@ -39,18 +40,20 @@ class Session:
         self.jobs = jobs
         self.limit = limit  # seconds a patch
         self.programs = []
+        self.targets = []  # that have to be built for them
         self.counter = self.runner = None  # made when the sources are built
 
     def prepare(self, options, report, known):
         """Builds the unchanged sources and runs their tests (or takes `known` seconds for them)."""
         started = time.monotonic()
         self.scratch.configure(options)
-        self.scratch.build(self.jobs, 3600)
+        programs = default_programs(self.scratch.build_folder)
+        self.targets = targets_of(programs, self.scratch.build_folder)
+        self.scratch.build(self.targets, self.jobs, 3600)
         report.build_seconds = time.monotonic() - started
         self.counter = Counter(self.scratch.folder, os.path.join(
             self.scratch.build_folder, "suites/mutants/libcount_steps.so"))
         self.runner = Runner(self.jobs, self.counter)
-        programs = default_programs(self.scratch.build_folder)
         if known:
             report.baseline = {p.name: known.get(p.name, 1.0) for p in programs}
         else:
@@ -89,7 +92,7 @@ class Session:
     def build(self, patch, result, deadline):
         started = time.monotonic()
         self.scratch.apply(patch)
-        self.scratch.build(self.jobs, deadline - time.monotonic())
+        self.scratch.build(self.targets, self.jobs, deadline - time.monotonic())
         result.build_seconds = time.monotonic() - started
 
     def test(self, result, deadline):
@@ -177,7 +180,7 @@ def run(arguments, patches):
         report.write_json(arguments.json)
     if arguments.page:
         report.write_page(arguments.page)
-    for line in report.table():
+    for line in report.closing():
         print("# " + line.replace("\n", "\n# ") if arguments.tap else line)
     return 0 if report.all_good() else 1
 

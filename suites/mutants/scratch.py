@@ -79,10 +79,9 @@ class Scratch:
         if not os.path.exists(os.path.join(self.build_folder, "build.ninja")):
             run(["meson", "setup", self.build_folder, *options], self.source, 600)
 
-    def build(self, jobs, seconds):
-        """Everything that the tests need."""
-        run(["ninja", "-C", self.build_folder, f"-j{jobs}", "all", "meson-test-prereq"], self.source,
-            seconds)
+    def build(self, targets, jobs, seconds):
+        """The default targets and these."""
+        run(["ninja", "-C", self.build_folder, f"-j{jobs}", "all", *targets], self.source, seconds)
 
     def apply(self, patch):
         for name in patch.touched:

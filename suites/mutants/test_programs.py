@@ -16,8 +16,9 @@ import threading
 import time
 
 # Suites that look at sources, documents, pictures or the build: what they catch is no regression of
-# training.
-NOT_BEHAVIOUR = {"ci", "headers", "mutants", "plots", "sanitizer", "symbols"}
+# training. Nor do those of the other backend count: mutants are put into the CPU's.
+NOT_BEHAVIOUR = {"ci", "cuda", "emulated", "headers", "mutants", "parity", "plots", "sanitizer",
+                 "symbols"}
 NIGHTLY = "nightly"
 SKIPPED = 77
 SLACK = 3  # times a test's own limit: this machine may be busy
@@ -46,6 +47,13 @@ class Outcome:
         self.seconds = seconds
         self.case = case
         self.message = message
+
+
+def targets_of(programs, build_folder):
+    """What ninja has to build for them, besides what it builds by default."""
+    commands = [program.command[0] for program in programs]
+    return [os.path.relpath(command, build_folder) for command in commands
+            if command.startswith(build_folder + os.sep)]
 
 
 def default_programs(build_folder):
