@@ -5,10 +5,18 @@
 #include "detector/bodies/host_device.h"
 #include "detector/bodies/relu.h"
 
+#include <math.h>
+
 DET_BODY float det_biased(float x, float bias, int relu)
 {
     float y = x + bias;
     return relu ? det_relu(y) : y;
+}
+
+/* Frozen batch norm's scale of a channel. */
+DET_BODY float det_frozen_scale(float weight, float var, float eps)
+{
+    return weight / sqrtf(var + eps);
 }
 
 /* Centred before it is scaled: a large mean then costs no digits. */

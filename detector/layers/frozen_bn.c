@@ -2,18 +2,11 @@
 #include "detector/layers/norms.h"
 #include "detector/layers/planes.h"
 
-#include <math.h>
-
 struct frozen_job {
     struct det_norm shape;
     const float *x, *weight, *bias, *mean, *var;
     float *y;
 };
-
-static float frozen_scale(const struct det_norm *s, const float *weight, const float *var, int c)
-{
-    return weight[c] / sqrtf(var[c] + s->eps);
-}
 
 static void forward_plane(void *arg, int item, int worker)
 {
@@ -23,7 +16,7 @@ static void forward_plane(void *arg, int item, int worker)
     size_t plane = (size_t)s->h * (size_t)s->w;
     size_t first = (size_t)item * plane;
     int c = item % s->c;
-    float scale = frozen_scale(s, job->weight, job->var, c);
+    float scale = det_frozen_scale(job->weight[c], job->var[c], s->eps);
     det_scale_plane(job->x + first, job->mean[c], scale, job->bias[c], s->relu, plane,
                     job->y + first);
 }
@@ -56,7 +49,8 @@ static void backward_plane(void *arg, int item, int worker)
     if (!job->dx)
         return;
     float *dx = job->dx + first;
-    float scale = frozen_scale(s, job->weight, job->var, item % s->c);
+    int c = item % s->c;
+    float scale = det_frozen_scale(job->weight[c], job->var[c], s->eps);
     for (size_t i = 0; i < plane; i++)
         dx[i] = job->accumulate ? dx[i] + dy[i] * scale : dy[i] * scale;
 }

@@ -1,4 +1,5 @@
 #include "detector/backend/cpu.h"
+#include "detector/bodies/group_norm.h"
 #include "detector/layers/norms.h"
 #include "detector/layers/planes.h"
 #include "detector/layers/sum.h"
@@ -36,15 +37,13 @@ static void forward_group(void *arg, int item, int worker)
     double mean = det_sum(x, n) / (double)n;
     double var = det_sum_squares_about(x, mean, n) / (double)n;
     double rstd = 1.0 / sqrt(var + (double)s->eps);
-    float centre = (float)mean;
     size_t first = (size_t)(item % s->groups) * channels;
     for (size_t c = 0; c < channels; c++) {
-        double scale = rstd * (double)job->weight[first + c];
-        double shift = (double)job->bias[first + c] - (mean - (double)centre) * scale;
-        det_scale_plane(x + c * plane, centre, (float)scale, (float)shift, s->relu, plane,
-                        y + c * plane);
+        struct det_group_terms t =
+            det_group_terms(mean, rstd, job->weight[first + c], job->bias[first + c]);
+        det_scale_plane(x + c * plane, t.centre, t.scale, t.shift, s->relu, plane, y + c * plane);
     }
-    job->saved[2 * item] = centre;
+    job->saved[2 * item] = (float)mean;
     job->saved[2 * item + 1] = (float)rstd;
 }
 
@@ -63,8 +62,6 @@ struct backward_job {
     struct channel_sums *sums; /* [n, c] */
 };
 
-/* With xhat = (x - mean) rstd and g = dy weight:
- * dx = rstd (g - mean(g) - xhat mean(g xhat)) = dy (rstd weight) + (x - mean) slope + offset. */
 static void input_gradient(const struct backward_job *job, int item, size_t n)
 {
     const struct det_norm *s = &job->shape;
@@ -80,13 +77,12 @@ static void input_gradient(const struct backward_job *job, int item, size_t n)
         g += sums[c].dy * (double)weight[c];
         g_xhat += sums[c].dy_xhat * (double)weight[c];
     }
-    float slope = (float)(-rstd * rstd * g_xhat / (double)n);
-    float offset = (float)(-rstd * g / (double)n);
+    struct det_group_slopes slopes = det_group_slopes(rstd, g, g_xhat, (double)n);
     for (size_t c = 0; c < channels; c++) {
         size_t first = (size_t)item * n + c * plane;
         float scale = (float)(rstd * (double)weight[c]);
         for (size_t i = first; i < first + plane; i++) {
-            float dx = job->dy[i] * scale + ((job->x[i] - mean) * slope + offset);
+            float dx = det_group_gradient(job->x[i], job->dy[i], mean, scale, &slopes);
             job->dx[i] = job->accumulate ? job->dx[i] + dx : dx;
         }
     }

@@ -1,6 +1,7 @@
 #include "detector/layers/normalize.h"
 
 #include "detector/backend/cpu.h"
+#include "detector/bodies/normalize.h"
 
 struct normalize_job {
     int h, w;
@@ -11,8 +12,6 @@ struct normalize_job {
 
 static void normalize_plane(void *arg, int item, int worker)
 {
-    static const float mean[3] = {0.485f, 0.456f, 0.406f};
-    static const float std[3] = {0.229f, 0.224f, 0.225f};
     (void)worker;
     const struct normalize_job *job = arg;
     int c = item % 3;
@@ -22,7 +21,7 @@ static void normalize_plane(void *arg, int item, int worker)
         size_t first = ((size_t)item * (size_t)job->h + (size_t)row) * (size_t)job->w;
         int live = row < live_rows ? live_columns : 0;
         for (int i = 0; i < live; i++)
-            job->y[first + (size_t)i] = (job->x[first + (size_t)i] - mean[c]) / std[c];
+            job->y[first + (size_t)i] = det_normalized(job->x[first + (size_t)i], c);
         for (int i = live; i < job->w; i++)
             job->y[first + (size_t)i] = 0.0f;
     }

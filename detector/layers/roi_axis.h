@@ -5,11 +5,7 @@
 #define DET_LAYERS_ROI_AXIS_H
 
 #include "detector/backend/backend.h"
-
-struct det_roi_tap {
-    int32_t at; /* row or column of the map */
-    float weight;
-};
+#include "detector/bodies/roi_axis.h"
 
 struct det_roi_axis {
     int cells;                /* output_size */

@@ -26,9 +26,6 @@ void emulate_kernel(unsigned blocks, unsigned threads, const std::function<void(
 /* Run anything else that is ordered by the stream, or note it. */
 void emulate_work(const std::function<void()> &work);
 
-/* 0: threads and blocks in ascending order; 1: descending. What depends on it is a race. */
-void emulate_order(int descending);
-
 /* ---- the runtime ---- */
 enum cudaError_t {
     cudaSuccess = 0,
