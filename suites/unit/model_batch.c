@@ -2,6 +2,8 @@
  * trained on, weights of passes, and input that is refused. */
 #include "suites/model_suite.h"
 
+#include <stddef.h>
+
 static void expect_zero_gradients(const struct small *s, const char *what, const char *prefix)
 {
     int tensors = 0;
@@ -378,6 +380,75 @@ Test(model_batch, duplicated_images_change_nothing)
               "total %.9g, want %.9g", got.losses.total, want.losses.total);
     expect_near_gradients("twice the batch", &s, s.model->params.grads, gradients, 2e-5);
     free(gradients);
+    small_close(&s);
+    drop_images(samples, 2);
+}
+
+/* Every loss, with the tensor that it alone reaches and its denominator in a pass. */
+static const struct part {
+    const char *tensor;
+    size_t loss;
+    int by_rows; /* all sampled RoIs, where otherwise positives */
+    int of_rpn;
+} parts[] = {
+    {"rpn.head.cls_logits.weight", offsetof(struct det_losses, rpn_cls), 0, 1},
+    {"rpn.head.bbox_pred.weight", offsetof(struct det_losses, rpn_bbox), 0, 1},
+    {"roi_heads.box_predictor.cls_score.weight", offsetof(struct det_losses, cls), 0, 0},
+    {"roi_heads.box_predictor.bbox_pred.weight", offsetof(struct det_losses, bbox), 1, 0},
+    {"roi_heads.mask_predictor.mask_fcn_logits.weight", offsetof(struct det_losses, mask), 0, 0},
+};
+
+static double loss_of(const struct part *part, const struct det_step_stats *stats)
+{
+    return *(const double *)(const void *)((const char *)&stats->losses + part->loss);
+}
+
+static double denominator_of(const struct part *part, const struct det_step_stats *stats)
+{
+    const struct det_cls_stats *rows = part->of_rpn ? &stats->rpn : &stats->roi;
+    return rows->positives + (part->by_rows ? rows->negatives : 0);
+}
+
+/* One denominator for the batch, not one an image: a batch is the mean of its images by their
+ * denominators, which differ here. A mean of the images' means would weigh them alike. */
+Test(model_batch, a_batch_has_one_denominator)
+{
+    static const int objects[2] = {4, 1};
+    struct det_config config = small_config();
+    set(&config, "rpn_avg_factor", "positives");
+    set(&config, "roi_cls_avg_factor", "positives");
+    set(&config, "rpn.post_nms_train", "6"); /* not enough background to fill the RoIs' sample */
+    struct det_sample samples[2];
+    images_with(samples, 2, objects);
+    struct small s = small_open(&config, 1);
+    struct det_step_stats of[2];
+    float *gradients[2];
+    for (int i = 0; i < 2; i++) {
+        of[i] = pass(&s, samples + i, 1, 4);
+        gradients[i] = gradients_of(&s);
+    }
+    struct det_step_stats both = pass(&s, samples, 2, 4);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const struct part *part = &parts[i];
+        double a = denominator_of(part, &of[0]), b = denominator_of(part, &of[1]);
+        double want = (a * loss_of(part, &of[0]) + b * loss_of(part, &of[1])) / (a + b);
+        const struct det_parameter *p = det_model_find(s.model, part->tensor);
+        cr_assert(p && a != b && a > 0 && b > 0, "%s: denominators %g and %g", part->tensor, a, b);
+        cr_expect(fabs(loss_of(part, &both) - want) <= 1e-6 * want, "%s: loss %.9g, want %.9g",
+                  part->tensor, loss_of(part, &both), want);
+        size_t at = (size_t)(p->grad - s.model->params.grads);
+        double largest = 0.0, apart = 0.0;
+        for (size_t k = 0; k < p->size; k++) {
+            double mean =
+                (a * (double)gradients[0][at + k] + b * (double)gradients[1][at + k]) / (a + b);
+            largest = fmax(largest, fabs(mean));
+            apart = fmax(apart, fabs((double)p->grad[k] - mean));
+        }
+        cr_expect(largest > 0.0 && apart <= 2e-5 * largest, "%s: gradient %g off of %g",
+                  part->tensor, apart, largest);
+    }
+    free(gradients[0]);
+    free(gradients[1]);
     small_close(&s);
     drop_images(samples, 2);
 }

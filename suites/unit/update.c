@@ -1,6 +1,7 @@
 /* The optimiser's step of the whole model: unscale, norm, clip, update, in that order and once for
  * all tensors together; and what an overflow leaves behind. The gradients are set by hand: no pass
  * is made. */
+#include "detector/bodies/bf16.h"
 #include "suites/model_suite.h"
 
 /* A small model with `settings` (ends with NULL) on top. */
@@ -170,6 +171,22 @@ Test(update, loss_scale_changes_nothing)
         }
         free(want);
     }
+}
+
+/* In mixed precision passes read a rounded copy of the weights: it is that of the new ones. */
+Test(update, rounded_weights_follow)
+{
+    struct small s = open_with((const char *const[]){"model.precision", "bf16", NULL});
+    struct det_model *m = s.model;
+    for (int64_t step = 0; step < 2; step++) {
+        set_gradients(m, 5 + (uint32_t)step, (float)m->scaler.scale);
+        updated(m, step);
+        for (size_t i = 0; i < m->params.value_floats; i++)
+            cr_assert_eq(m->params.rounded[i], det_bf16(m->params.values[i]),
+                         "step %lld, value %zu: rounded %a, weight %a", (long long)step, i,
+                         (double)m->params.rounded[i], (double)m->params.values[i]);
+    }
+    small_close(&s);
 }
 
 /* A gradient that is not finite, anywhere: no weight and no state moves, the scale halves, and the
