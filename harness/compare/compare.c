@@ -35,9 +35,11 @@ static int is_loss_part(const char *key)
     return strncmp(key, "loss_", 5) == 0 && strcmp(key, "loss_scale") != 0;
 }
 
-static void note_first(struct metric_difference *slot, const struct metric_value *a,
-                       const struct metric_value *b, int64_t step)
+void compare_note(struct metric_difference *slot, const char *name, const struct metric_value *a,
+                  const struct metric_value *b, int64_t step)
 {
+    snprintf(slot->name, sizeof slot->name, "%s", name);
+    slot->is_loss = is_loss_part(name);
     slot->step = step;
     metric_print(a, slot->a);
     metric_print(b, slot->b);
@@ -50,8 +52,7 @@ static void note_first(struct metric_difference *slot, const struct metric_value
 static void note(struct metric_difference *slot, const struct metric_value *a,
                  const struct metric_value *b, int64_t step)
 {
-    if (slot->steps++ == 0)
-        note_first(slot, a, b, step);
+    slot->steps++;
     double relative = metric_relative(a, b);
     if (!isnan(slot->worst) && !(relative <= slot->worst)) {
         slot->worst = relative;
@@ -71,8 +72,9 @@ static void compare_records(const struct pass *pass, const struct side *side, co
             if (metric_same(&x, &y, pass->options))
                 continue;
             if (slot->steps == 0) {
-                metric_name(field, e, side->prefix, pass->a, slot->name, sizeof slot->name);
-                slot->is_loss = is_loss_part(field->key);
+                char name[sizeof slot->name];
+                metric_name(field, e, side->prefix, pass->a, name, sizeof name);
+                compare_note(slot, name, &x, &y, step);
             }
             note(slot, &x, &y, step);
         }

@@ -33,6 +33,13 @@ struct comparison {
     struct metric_difference *at; /* owned; by first step, steps before evaluations */
 };
 
+struct metric_value; /* compare_metric.h */
+
+/* Fill what *slot says of its first difference: value a against value b of metric `name` at `step`.
+ * The counts of further ones stay as they are. */
+void compare_note(struct metric_difference *slot, const char *name, const struct metric_value *a,
+                  const struct metric_value *b, int64_t step);
+
 /* Speed is not compared. NaN equals nothing, not even NaN. DET_INVALID where the runs have other
  * classes. *out is released by compare_release, also on failure. */
 enum det_code compare_runs(const struct logged_run *a, const struct logged_run *b,
