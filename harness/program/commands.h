@@ -14,6 +14,7 @@
     X(sweep, "sweep", "a study: many variants, many seeds, one table")                             \
     X(judge, "judge", "verdicts over runs: healthy, collapsed, diverged, stalled, incomplete")     \
     X(compare, "compare", "two runs step by step: what differs first, where, by how much")         \
+    X(golden, "golden", "recorded values: check them, see what moved, accept new ones")             \
     X(report, "report", "one self-contained page about runs: verdicts, table, plots, differences") \
     X(coco_eval, "coco-eval", "COCO's 12 numbers for boxes or masks, as pycocotools has them")     \
     X(bench, "bench", "how long a training step and an inference pass take")                        \

@@ -1,0 +1,94 @@
+#include "harness/golden/golden_options.h"
+
+#include "harness/program/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct argp_option all_options[] = {
+    {"reason", 'r', "TEXT", 0, "why the values are other ones now; kept in the table", 0},
+    {"threads", 't', "N", 0, "CPU workers of a run (default 1); no bit depends on it", 0},
+    {"new-numerics", 'N', NULL, 0,
+     "record the numerics of this program and machine in place of the table's", 0},
+};
+
+#define OPTION_COUNT (sizeof all_options / sizeof all_options[0])
+
+static int threads_of(const char *text, struct argp_state *state)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || value < 1 || value > 256)
+        argp_error(state, "--threads %s: not a whole number in 1..256", text);
+    return (int)value;
+}
+
+static error_t take_option(int key, char *arg, struct argp_state *state)
+{
+    struct golden_options *options = state->input;
+    switch (key) {
+    case 'r':
+        options->reason = arg;
+        return 0;
+    case 't':
+        options->threads = threads_of(arg, state);
+        return 0;
+    case 'N':
+        options->new_numerics = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        options->names[options->n_names++] = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The names of all files in the room, in one block behind the list of pointers to them. */
+static enum det_code name_all(const char *room, struct golden_options *options,
+                              struct det_error *err)
+{
+    struct golden_names *all = malloc(sizeof *all);
+    enum det_code code =
+        all ? golden_list(room, all, err) : det_fail(err, DET_NO_MEMORY, "no memory for the names");
+    size_t list = code == DET_OK ? (size_t)all->n * sizeof *options->names : 0;
+    const char **names = code == DET_OK ? malloc(list + sizeof all->at) : NULL;
+    if (names) {
+        char(*texts)[64] = (char(*)[64])((char *)names + list);
+        memcpy(texts, all->at, sizeof all->at);
+        for (int i = 0; i < all->n; i++)
+            names[i] = texts[i];
+        free(options->names);
+        options->names = names;
+        options->n_names = all->n;
+    }
+    if (code == DET_OK && !names)
+        code = det_fail(err, DET_NO_MEMORY, "no memory for the names");
+    free(all);
+    return code;
+}
+
+enum det_code golden_options_parse(int argc, char **argv, const char *keys, const char *doc,
+                                   const char *room, struct golden_options *options,
+                                   struct det_error *err)
+{
+    struct argp_option table[OPTION_COUNT + 1] = {{0}};
+    const struct argp parser = {
+        .options = table, .parser = take_option, .args_doc = "[NAME or FILE]...", .doc = doc};
+    int n = 0;
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (strchr(keys, all_options[i].key))
+            table[n++] = all_options[i];
+    *options = (struct golden_options){.threads = 1};
+    options->names = calloc((size_t)argc, sizeof *options->names);
+    if (!options->names)
+        return det_fail(err, DET_NO_MEMORY, "no memory for the options");
+    options_parse(&parser, argc, argv, options);
+    return options->n_names ? DET_OK : name_all(room, options, err);
+}
+
+void golden_options_end(struct golden_options *options)
+{
+    free(options->names);
+}
