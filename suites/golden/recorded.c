@@ -13,7 +13,7 @@ static void stop(void)
     made_table_drop(&t);
 }
 
-TestSuite(table, .init = start, .fini = stop);
+TestSuite(recorded, .init = start, .fini = stop);
 
 static void expect_refused(const char *what, const char *words)
 {
@@ -26,7 +26,7 @@ static void expect_refused(const char *what, const char *words)
     golden_table_release(&table);
 }
 
-Test(table, values_read_back_to_the_same_bits)
+Test(recorded, values_read_back_to_the_same_bits)
 {
     struct det_error err = {0};
     struct golden_table table;
@@ -54,7 +54,7 @@ Test(table, values_read_back_to_the_same_bits)
     logged_run_close(run);
 }
 
-Test(table, the_rows_are_few_and_spread)
+Test(recorded, the_rows_are_few_and_spread)
 {
     struct det_error err = {0};
     struct golden_rows rows;
@@ -72,7 +72,7 @@ Test(table, the_rows_are_few_and_spread)
 }
 
 /* A share that a run has none of is a value: null equals null, and nothing else. */
-Test(table, null_is_a_value)
+Test(recorded, null_is_a_value)
 {
     t.made.evals[MADE_EVALS - 1].box_ap = RUN_LOG_NONE;
     made_write(&t.made);
@@ -86,7 +86,7 @@ Test(table, null_is_a_value)
     golden_report_release(&report);
 }
 
-Test(table, damage_is_named)
+Test(recorded, damage_is_named)
 {
     static const struct {
         const char *what, *from, *to, *words;
@@ -114,7 +114,7 @@ Test(table, damage_is_named)
 }
 
 /* Cut anywhere: either it cannot be read, or rows are missing. */
-Test(table, a_file_cut_short_never_holds)
+Test(recorded, a_file_cut_short_never_holds)
 {
     char *text = NULL;
     size_t size;
@@ -134,7 +134,7 @@ Test(table, a_file_cut_short_never_holds)
     free(text);
 }
 
-Test(table, no_file_and_no_text)
+Test(recorded, no_file_and_no_text)
 {
     struct det_error err = {0};
     struct golden_table table;
