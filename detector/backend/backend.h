@@ -94,6 +94,7 @@ struct det_truth {
     const uint8_t *masks;  /* [total, mask_h, mask_w] 0/1, in padded input pixels; may be NULL */
     const int32_t *first;  /* [n_images + 1] */
     int mask_h, mask_w;
+    int max_rows; /* rows there is room for: total is at most that */
 };
 
 struct det_images { /* what the operations need to know of the batch's images (device arrays) */

@@ -77,6 +77,32 @@ DET_BODY float det_softmax_loss(const struct det_softmax *row, float label_logit
     return weight * value;
 }
 
+/* The derivative of that loss for a row of logits, times factor: slope * (p_j - [j == label]); for
+ * the label as -slope * (sum of the others), which keeps its accuracy where p is near 1. */
+DET_BODY void det_softmax_gradient(const struct det_softmax *row, const float *logits, int classes,
+                                   int label, float slope, float factor, float *to)
+{
+    for (int j = 0; j < classes; j++) {
+        float towards = slope * det_softmax_p(row, logits[j]);
+        if (j == label)
+            towards = label == row->arg_max ? -slope * (row->rest / (1.0f + row->rest))
+                                            : towards - slope;
+        to[j] = towards * factor;
+    }
+}
+
+/* The highest probability of a foreground class; NaN if the row holds one, 0 without classes. */
+DET_BODY float det_highest_foreground(const struct det_softmax *row, const float *logits,
+                                      int classes)
+{
+    if (classes < 2)
+        return 0.0f;
+    float highest = logits[1];
+    for (int j = 2; j < classes; j++)
+        highest = logits[j] > highest ? logits[j] : highest;
+    return det_softmax_p(row, highest);
+}
+
 /* Smooth L1 (Girshick, "Fast R-CNN", ICCV 2015): quadratic below beta, linear from it on; beta 0 is
  * L1, with derivative 0 where both are equal. */
 DET_BODY struct det_loss_term det_smooth_l1(float x, float target, float beta)
@@ -92,6 +118,20 @@ DET_BODY struct det_loss_term det_smooth_l1(float x, float target, float beta)
         term.derivative = d > 0.0f ? 1.0f : d < 0.0f ? -1.0f : d; /* d: 0 or NaN */
     }
     return term;
+}
+
+/* Smooth L1 over a box's four deltas, summed; the derivatives times factor to `to` (if wanted). */
+DET_BODY double det_smooth_l1_box(const float deltas[4], const float targets[4], float beta,
+                                  float factor, float *to)
+{
+    double sum = 0.0;
+    for (int k = 0; k < 4; k++) {
+        struct det_loss_term term = det_smooth_l1(deltas[k], targets[k], beta);
+        sum += (double)term.value;
+        if (to)
+            to[k] = factor * term.derivative;
+    }
+    return sum;
 }
 
 #endif

@@ -28,4 +28,14 @@ DET_BODY uint32_t det_key_index(uint64_t key)
     return (uint32_t)key;
 }
 
+/* The score that det_key_descending was given; 0 for -0. */
+DET_BODY float det_key_score(uint64_t key)
+{
+    uint32_t ascending = ~(uint32_t)(key >> 32);
+    uint32_t bits = ascending & 0x80000000u ? ascending ^ 0x80000000u : ~ascending;
+    float score;
+    memcpy(&score, &bits, sizeof score);
+    return score;
+}
+
 #endif

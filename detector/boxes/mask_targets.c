@@ -1,6 +1,7 @@
 #include "detector/boxes/mask_targets.h"
 
 #include "detector/backend/cpu.h"
+#include "detector/bodies/roi_row.h"
 #include "detector/boxes/scratch.h"
 #include "detector/layers/roi_axis.h"
 
@@ -112,12 +113,7 @@ void det_mask_select(struct det_device *dev, const struct det_rois *rois, int32_
         if (rois->labels[r] <= 0)
             continue;
         index[n] = r;
-        memcpy(out->boxes + 4 * (size_t)n, rois->boxes + 4 * (size_t)r, 4 * sizeof(float));
-        out->image[n] = rois->image[r];
-        out->level[n] = rois->level[r];
-        out->labels[n] = rois->labels[r];
-        out->matched[n] = rois->matched[r];
-        n++;
+        det_roi_copy(rois, r, out, n++);
     }
     *count = n;
     *out->count = n;

@@ -83,10 +83,8 @@ static void best_of_block(const struct iou_source *from, int block, struct best_
 static void apply_thresholds(const struct det_matcher *matcher, int n, const struct best_rows *best,
                              int32_t *matches)
 {
-    for (int i = 0; i < n; i++) {
-        int32_t otherwise = best->iou[i] < matcher->low ? DET_MATCH_BACKGROUND : DET_MATCH_IGNORED;
-        matches[i] = best->iou[i] >= matcher->high ? best->row[i] : otherwise;
-    }
+    for (int i = 0; i < n; i++)
+        matches[i] = det_match_decide(matcher->high, matcher->low, best->iou[i], best->row[i]);
 }
 
 static int holds_highest(int n_rows, const float *peaks, const float *highest, float above)

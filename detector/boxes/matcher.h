@@ -9,8 +9,7 @@
 #define DET_BOXES_MATCHER_H
 
 #include "detector/backend/backend.h"
-
-enum { DET_MATCH_BACKGROUND = -1, DET_MATCH_IGNORED = -2 };
+#include "detector/bodies/matcher.h"
 
 /* matches[n] of a given IoU matrix iou[n_rows, n]; scratch: det_match_scratch bytes. No rows: all
  * background. */

@@ -1,8 +1,7 @@
 #include "detector/boxes/roi_assign.h"
 
 #include "detector/backend/cpu.h"
-#include "detector/bodies/box_coder.h"
-#include "detector/bodies/roi_level.h"
+#include "detector/bodies/roi_row.h"
 #include "detector/boxes/matcher.h"
 #include "detector/boxes/sampler.h"
 #include "detector/boxes/scratch.h"
@@ -43,21 +42,8 @@ static size_t layout(struct assign_scratch *s, int candidates, int objects, void
 static void write_roi(const struct job *job, int image, int first, const struct assign_scratch *s,
                       int c, int r)
 {
-    const struct det_roi_assign *assign = job->assign;
-    const struct det_rois *out = job->out;
-    const float *box = s->boxes + 4 * (size_t)c;
-    int positive = s->labels[c] == 1;
-    int matched = positive ? first + s->matches[c] : -1;
-    memcpy(out->boxes + 4 * (size_t)r, box, 4 * sizeof *box);
-    out->image[r] = image;
-    out->level[r] = det_roi_level(box, assign->finest, assign->n_levels);
-    out->labels[r] = positive ? job->truth->labels[matched] : 0;
-    out->matched[r] = matched;
-    out->index[r] = c;
-    memset(out->targets + 4 * (size_t)r, 0, 4 * sizeof *out->targets);
-    if (positive)
-        det_box_encode(box, job->truth->boxes + 4 * (size_t)matched, assign->coder_weights,
-                       out->targets + 4 * (size_t)r);
+    int matched = s->labels[c] == 1 ? first + s->matches[c] : -1;
+    det_roi_row(job->assign, job->truth, job->out, r, image, c, s->boxes + 4 * (size_t)c, matched);
 }
 
 /* The image's sampled RoIs to the output from row image * batch on, where the ones of other images
@@ -79,7 +65,7 @@ static void assign_image(void *arg, int image, int worker)
         memcpy(s.boxes + 4 * (size_t)proposals, truth, (size_t)objects * 4 * sizeof *s.boxes);
     det_match_boxes(&assign->matcher, objects, truth, n, s.boxes, s.matches, s.match);
     for (int c = 0; c < n; c++)
-        s.labels[c] = s.matches[c] >= 0 ? 1 : s.matches[c] == DET_MATCH_BACKGROUND ? 0 : -1;
+        s.labels[c] = det_match_label(s.matches[c]);
     det_sample(&assign->sampler, n, s.labels, job->images->ids[image], job->step, s.keys);
     int row = image * assign->sampler.batch_per_image;
     int end = row + assign->sampler.batch_per_image;
@@ -92,12 +78,8 @@ static void assign_image(void *arg, int image, int worker)
 
 static void move_roi(const struct det_rois *rois, int from, int to)
 {
-    memmove(rois->boxes + 4 * (size_t)to, rois->boxes + 4 * (size_t)from, 4 * sizeof(float));
+    det_roi_copy(rois, from, rois, to);
     memmove(rois->targets + 4 * (size_t)to, rois->targets + 4 * (size_t)from, 4 * sizeof(float));
-    rois->image[to] = rois->image[from];
-    rois->level[to] = rois->level[from];
-    rois->labels[to] = rois->labels[from];
-    rois->matched[to] = rois->matched[from];
     rois->index[to] = rois->index[from];
 }
 
@@ -143,9 +125,7 @@ void det_roi_collect(struct det_device *dev, const struct det_roi_assign *assign
         size_t first = (size_t)image * (size_t)proposals->max_per_image;
         for (int i = 0; i < n && row < out->max_rois; i++, row++) {
             const float *box = proposals->boxes + 4 * (first + (size_t)i);
-            memcpy(out->boxes + 4 * (size_t)row, box, 4 * sizeof *box);
-            out->image[row] = image;
-            out->level[row] = det_roi_level(box, assign->finest, assign->n_levels);
+            det_roi_place(assign, out, row, image, box);
         }
     }
     *out->count = row;

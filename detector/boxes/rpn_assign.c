@@ -36,7 +36,7 @@ static size_t layout(struct assign_scratch *s, int n_anchors, int max_objects, v
 static void label_matches(int n, const int32_t *matches, int8_t *labels)
 {
     for (int i = 0; i < n; i++)
-        labels[i] = matches[i] >= 0 ? 1 : matches[i] == DET_MATCH_BACKGROUND ? 0 : -1;
+        labels[i] = det_match_label(matches[i]);
 }
 
 /* targets of the sampled positives, zero elsewhere. */

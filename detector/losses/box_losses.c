@@ -1,23 +1,9 @@
 #include "detector/backend/cpu.h"
+#include "detector/bodies/avg_factor.h"
 #include "detector/bodies/losses.h"
-#include "detector/losses/avg_factor.h"
 #include "detector/losses/losses.h"
 
 #include <string.h>
-
-/* The loss of one box's four deltas; gradient times factor into `to` (if wanted). */
-static double four(const struct det_box_loss *loss, const float *deltas, const float *targets,
-                   float factor, float *to)
-{
-    double sum = 0.0;
-    for (int k = 0; k < 4; k++) {
-        struct det_loss_term term = det_smooth_l1(deltas[k], targets[k], loss->beta);
-        sum += (double)term.value;
-        if (to)
-            to[k] = factor * term.derivative;
-    }
-    return sum;
-}
 
 static void count_row(struct det_avg_counts *counts, int label)
 {
@@ -48,8 +34,8 @@ static double row_loss(const struct det_box_loss *loss, const struct box_rows *i
     if (!counts)
         return 0.0;
     at += (size_t)first;
-    return four(loss, in->deltas + at, in->targets + (size_t)r * 4, factor,
-                in->ddeltas ? in->ddeltas + at : NULL);
+    return det_smooth_l1_box(in->deltas + at, in->targets + (size_t)r * 4, loss->beta, factor,
+                             in->ddeltas ? in->ddeltas + at : NULL);
 }
 
 void det_rpn_box_loss(struct det_device *dev, const struct det_box_loss *loss, int rows,

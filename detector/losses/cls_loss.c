@@ -69,19 +69,6 @@ size_t det_cls_loss_scratch(const struct det_cls_loss *loss, int rows)
     return loss->kind == DET_CLS_OHEM ? (size_t)rows * sizeof(uint32_t) : 0;
 }
 
-struct det_cls_weights det_cls_weights_of(const struct det_cls_loss *loss)
-{
-    struct det_cls_weights weights = {loss->pos_weight, 1.0f, 0.0f};
-    if (loss->kind != DET_CLS_FOCAL)
-        return weights;
-    weights.gamma = loss->focal_gamma;
-    if (loss->focal_alpha >= 0.0f) {
-        weights.positive *= loss->focal_alpha;
-        weights.negative = 1.0f - loss->focal_alpha;
-    }
-    return weights;
-}
-
 void det_cls_count(struct det_avg_counts *counts, const struct det_cls_weights *weights, int label)
 {
     counts->sampled++;
@@ -92,17 +79,5 @@ void det_cls_count(struct det_avg_counts *counts, const struct det_cls_weights *
 struct det_ohem det_cls_hard_negatives(const struct det_cls_loss *loss, const uint32_t *keys,
                                        int negatives, int64_t positives)
 {
-    int64_t base = positives > loss->ohem_min_positives ? positives : loss->ohem_min_positives;
-    float wanted = floorf(loss->ohem_ratio * (float)base); /* in float: 0.7f * 10 is 7 */
-    return det_ohem_select(keys, negatives, wanted < (float)negatives ? (int)wanted : negatives);
-}
-
-void det_cls_stats_add(struct det_cls_stats *stats, int label, int predicted)
-{
-    stats->positives += label > 0;
-    stats->negatives += label == 0;
-    stats->positives_right += label > 0 && predicted == label;
-    stats->positives_missed += label > 0 && predicted == 0;
-    stats->predicted_positive += predicted > 0;
-    stats->rows_right += predicted == label;
+    return det_ohem_select(keys, negatives, det_ohem_wanted(loss, negatives, positives));
 }

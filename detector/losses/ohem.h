@@ -4,22 +4,14 @@
 #ifndef DET_LOSSES_OHEM_H
 #define DET_LOSSES_OHEM_H
 
+#include "detector/bodies/cls_loss.h"
+
 #include <stdint.h>
-#include <string.h>
 
 struct det_ohem {
     uint32_t threshold; /* keys above are kept */
     int ties;           /* rows with a key equal to the threshold still to be kept */
 };
-
-/* A loss (>= 0) as a key of the same order: the bits without the sign. A NaN is harder than
- * anything, so it is kept and seen. */
-static inline uint32_t det_ohem_key(float loss)
-{
-    uint32_t bits;
-    memcpy(&bits, &loss, sizeof bits);
-    return bits & 0x7FFFFFFFu;
-}
 
 /* The `keep` (0..n) largest of n keys. */
 struct det_ohem det_ohem_select(const uint32_t *keys, int n, int keep);

@@ -38,19 +38,6 @@ static struct det_ohem hard_negatives(struct det_device *dev, const struct det_c
     return det_cls_hard_negatives(loss, keys, negatives, positives);
 }
 
-/* slope * (p_j - [j == label]); for the label as -slope * (sum of the others), which keeps its
- * accuracy where p is near 1. */
-static void row_gradient(const struct roi_rows *in, int r, const struct det_softmax *row,
-                         float slope, float *to)
-{
-    const float *logits = row_at(in, r);
-    int label = in->labels[r];
-    for (int j = 0; j < in->classes; j++)
-        to[j] = slope * det_softmax_p(row, logits[j]);
-    to[label] =
-        label == row->arg_max ? -slope * (row->rest / (1.0f + row->rest)) : to[label] - slope;
-}
-
 /* Loss of each row into losses (if wanted), gradient into dlogits (if wanted, not yet divided),
  * counts of the rows that take part; returns the sum. */
 static double each_row(struct det_device *dev, const struct det_cls_loss *loss,
@@ -85,20 +72,9 @@ static double each_row(struct det_device *dev, const struct det_cls_loss *loss,
         det_cls_count(counts, &weights, label);
         sum += (double)value;
         if (gradient)
-            row_gradient(in, r, &row, slope, gradient);
+            det_softmax_gradient(&row, row_at(in, r), in->classes, label, slope, 1.0f, gradient);
     }
     return sum;
-}
-
-/* The highest probability of a foreground class; NaN if the row holds one. */
-static float highest_foreground(const float *logits, int classes, const struct det_softmax *row)
-{
-    if (classes < 2)
-        return 0.0f;
-    float highest = logits[1];
-    for (int j = 2; j < classes; j++)
-        highest = logits[j] > highest ? logits[j] : highest;
-    return det_softmax_p(row, highest);
 }
 
 static void monitor(const struct roi_rows *in, struct det_cls_stats *stats)
@@ -108,8 +84,8 @@ static void monitor(const struct roi_rows *in, struct det_cls_stats *stats)
     for (int r = 0; r < in->rows; r++) {
         const float *logits = row_at(in, r);
         struct det_softmax row = det_softmax_row(logits, in->classes);
-        stats->max_foreground =
-            det_max_or_nan(stats->max_foreground, highest_foreground(logits, in->classes, &row));
+        stats->max_foreground = det_max_or_nan(stats->max_foreground,
+                                               det_highest_foreground(&row, logits, in->classes));
         if (in->labels[r] < 0)
             continue;
         det_cls_stats_add(stats, in->labels[r], row.arg_max);

@@ -15,7 +15,8 @@ static struct det_truth truth_of(const struct det_model *m)
                               .masks = m->d.truth_masks,
                               .first = m->d.truth_first,
                               .mask_h = m->canvas_h,
-                              .mask_w = m->canvas_w};
+                              .mask_w = m->canvas_w,
+                              .max_rows = m->max.max_objects * m->max.train_images};
 }
 
 static struct det_box_loss box_loss(double beta, enum det_avg_factor avg_factor, double loss_scale)

@@ -40,7 +40,7 @@ static const int64_t ids[IMAGES] = {7, 8, 9};
 static const float heights[IMAGES] = {H, H, H}, widths[IMAGES] = {W, W, W};
 static const struct det_images images = {IMAGES, ids, heights, widths};
 static uint8_t masks[OBJECTS][H * W];
-static const struct det_truth truth = {objects[0], labels, masks[0], first, H, W};
+static const struct det_truth truth = {objects[0], labels, masks[0], first, H, W, OBJECTS};
 
 static const struct det_anchor_level levels[LEVELS] = {
     {24, 32, 4, 4, 16.0f}, {12, 16, 8, 8, 32.0f}, {6, 8, 16, 16, 64.0f}};

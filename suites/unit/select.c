@@ -66,4 +66,6 @@ Test(select, keys_descend_with_the_score_and_ties_keep_the_index)
     cr_expect_lt(det_key_descending(-0.0f, 3), det_key_descending(0.0f, 4), "-0 ties with 0");
     cr_expect_lt(det_key_descending(0.0f, 3), det_key_descending(-0.0f, 4), "0 ties with -0");
     cr_expect_eq(det_key_index(det_key_descending(0.5f, 1234567)), 1234567);
+    cr_expect_eq(det_key_score(det_key_descending(-2.5f, 7)), -2.5f);
+    cr_expect_eq(det_key_score(det_key_descending(0.3f, 7)), 0.3f);
 }
