@@ -8,7 +8,7 @@
  * With g a 3 x 3 kernel, d a 6 x 6 patch, y the 4 x 4 outputs (.: element by element):
  *     y = A^T [(G g G^T) . (B^T d B)] A        dg = G^T [(B^T d B) . (A dy A^T)] G
  *
- * A function for each matrix applies it to a vector whose elements are DET_WINOGRAD_LANES channels,
+ * A function for each matrix applies it to a vector whose elements are DET_WINOGRAD_CHANNELS channels,
  * and det_winograd_both_sides applies one of them to the columns and rows of a square. */
 #ifndef DET_BODIES_WINOGRAD_H
 #define DET_BODIES_WINOGRAD_H
@@ -26,11 +26,11 @@
 #define DET_WINOGRAD_PP (DET_WINOGRAD_P * DET_WINOGRAD_P)
 #define DET_WINOGRAD_QQ (DET_WINOGRAD_Q * DET_WINOGRAD_Q)
 
-/* The compilers' own vectors: loops over strides that they do not know would stay scalar. */
-#define DET_WINOGRAD_LANES 4
-#define DET_WINOGRAD_CHANNELS 16 /* handled at once: a cache line */
+/* The compilers' own vectors: loops over strides that they do not know would stay scalar. A cache
+ * line, in as many registers as the processor needs for it. */
+#define DET_WINOGRAD_CHANNELS 16
 typedef float det_winograd_lanes
-    __attribute__((vector_size(4 * DET_WINOGRAD_LANES), aligned(4), may_alias));
+    __attribute__((vector_size(4 * DET_WINOGRAD_CHANNELS), aligned(4), may_alias));
 
 /* B^T: 6 to 6. Row i is the polynomial with roots at all finite points but the i-th. */
 DET_BODY void det_winograd_input(const det_winograd_lanes *d, det_winograd_lanes *t)
@@ -116,25 +116,20 @@ __attribute__((always_inline)) DET_BODY void
 det_winograd_both_sides(det_winograd_side *side, int in, int out, const float *from, size_t row,
                         size_t column, float *to, size_t to_row, size_t to_column)
 {
-    enum { GROUPS = DET_WINOGRAD_CHANNELS / DET_WINOGRAD_LANES };
-    det_winograd_lanes half[GROUPS][DET_WINOGRAD_PATCH][DET_WINOGRAD_PATCH];
+    det_winograd_lanes half[DET_WINOGRAD_PATCH][DET_WINOGRAD_PATCH];
     det_winograd_lanes v[DET_WINOGRAD_PATCH], t[DET_WINOGRAD_PATCH];
-    for (int j = 0; j < in; j++)
-        for (int g = 0; g < GROUPS; g++) {
-            const float *at = from + (size_t)j * column + g * DET_WINOGRAD_LANES;
-            for (int i = 0; i < in; i++)
-                v[i] = *(const det_winograd_lanes *)(at + (size_t)i * row);
-            side(v, t);
-            for (int i = 0; i < out; i++)
-                half[g][i][j] = t[i];
-        }
-    for (int i = 0; i < out; i++)
-        for (int g = 0; g < GROUPS; g++) {
-            float *at = to + (size_t)i * to_row + g * DET_WINOGRAD_LANES;
-            side(half[g][i], t);
-            for (int j = 0; j < out; j++)
-                *(det_winograd_lanes *)(at + (size_t)j * to_column) = t[j];
-        }
+    for (int j = 0; j < in; j++) {
+        for (int i = 0; i < in; i++)
+            v[i] = *(const det_winograd_lanes *)(from + (size_t)i * row + (size_t)j * column);
+        side(v, t);
+        for (int i = 0; i < out; i++)
+            half[i][j] = t[i];
+    }
+    for (int i = 0; i < out; i++) {
+        side(half[i], t);
+        for (int j = 0; j < out; j++)
+            *(det_winograd_lanes *)(to + (size_t)i * to_row + (size_t)j * to_column) = t[j];
+    }
 }
 
 #endif

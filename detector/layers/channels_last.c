@@ -6,84 +6,130 @@
 
 #include <string.h>
 
-#define CHANNELS 8 /* channels and columns of a row that are turned at once on the way back */
-#define COLUMNS 64
+#define CHANNELS 8 /* channels and positions that are turned at once on the way back */
+#define POSITIONS 64
 
-struct job {
-    struct det_channels_last shape;
-    const float *from, *bias;
-    int relu, accumulate;
-    float *to;
+/* The map's positions that lie in the buffer, row by row: [first, end). They follow each other in
+ * every channel, so that they are turned in blocks that may go over the ends of rows. */
+struct positions {
+    int first, end;
 };
 
-/* One row of the buffer. */
-static void to_row(void *arg, int item, int worker)
+static struct positions positions_of(const struct det_channels_last *s)
 {
-    (void)worker;
-    const struct job *job = arg;
-    const struct det_channels_last *s = &job->shape;
-    size_t plane = (size_t)s->h * (size_t)s->w;
-    int image = item / s->rows;
-    int row = item % s->rows - s->top;
-    float *to = job->to + (size_t)item * (size_t)(s->columns * s->c);
-    if (row < 0 || row >= s->h) {
-        memset(to, 0, (size_t)(s->columns * s->c) * sizeof *to);
-        return;
-    }
-    int right = s->left + s->w;
-    memset(to, 0, (size_t)(s->left * s->c) * sizeof *to);
-    memset(to + right * s->c, 0, (size_t)((s->columns - right) * s->c) * sizeof *to);
-    det_transpose(s->c, s->w, job->from + (size_t)image * (size_t)s->of * plane + row * s->w, plane,
-                  to + s->left * s->c, (size_t)s->c);
+    return (struct positions){det_max_int(0, -s->top) * s->w,
+                              det_min_int(s->h, s->rows - s->top) * s->w};
 }
 
-void det_to_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,
-                          const float *x, float *to)
+/* Where a position of the map lies in an image's buffer. */
+static size_t place_of(const struct det_channels_last *s, int position)
 {
-    struct job job = {.shape = *shape, .from = x, .to = to};
-    det_pool_run(cpu->pool, shape->n * shape->rows, to_row, &job);
+    int row = position / s->w + s->top;
+    int column = position % s->w + s->left;
+    return ((size_t)row * (size_t)s->columns + (size_t)column) * (size_t)s->c;
 }
 
-/* Values of one channel, side by side, to their place. */
-static void store(const struct job *job, const float *from, int n, int c, float *to)
+static void clear_border(const struct det_channels_last *s, float *to)
 {
-    float bias = job->bias ? job->bias[c] : 0.0f;
-    if (job->accumulate)
-        for (int j = 0; j < n; j++)
-            to[j] += from[j];
-    else
-        det_bias_plane(from, bias, job->relu, (size_t)n, to);
-}
-
-/* One row of the map. */
-static void from_row(void *arg, int item, int worker)
-{
-    (void)worker;
-    const struct job *job = arg;
-    const struct det_channels_last *s = &job->shape;
-    size_t plane = (size_t)s->h * (size_t)s->w;
-    int image = item / s->h;
-    int row = item % s->h;
-    const float *from =
-        job->from +
-        (size_t)((image * s->rows + row + s->top) * s->columns + s->left) * (size_t)s->c;
-    float *to = job->to + (size_t)image * (size_t)s->of * plane + row * s->w;
-    float turned[CHANNELS * COLUMNS];
-    for (int c0 = 0; c0 < s->c; c0 += CHANNELS)
-        for (int j0 = 0; j0 < s->w; j0 += COLUMNS) {
-            int channels = det_min_int(CHANNELS, s->c - c0);
-            int columns = det_min_int(COLUMNS, s->w - j0);
-            det_transpose(columns, channels, from + j0 * s->c + c0, (size_t)s->c, turned, COLUMNS);
-            for (int c = 0; c < channels; c++)
-                store(job, turned + c * COLUMNS, columns, c0 + c,
-                      to + (size_t)(c0 + c) * plane + j0);
+    size_t line = (size_t)s->columns * (size_t)s->c;
+    size_t left = (size_t)s->left * (size_t)s->c;
+    size_t right = left + (size_t)s->w * (size_t)s->c;
+    for (int row = 0; row < s->rows; row++, to += line)
+        if (row < s->top || row - s->top >= s->h) {
+            memset(to, 0, line * sizeof *to);
+        } else {
+            memset(to, 0, left * sizeof *to);
+            memset(to + right, 0, (line - right) * sizeof *to);
         }
 }
 
-void det_from_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,
-                            const float *from, const float *bias, int relu, int accumulate,
-                            float *y)
+/* Up to four positions from `first` on, all channels. */
+static void to_positions(const struct det_channels_last *s, const float *x, int first, int n,
+                         float *to)
 {
-    struct job job = {*shape, from, bias, relu, accumulate, y};
-    det_pool_run(cpu->pool, shape->n * shape->h, from_row, &job);
+    size_t plane = (size_t)s->h * (size_t)s->w;
+    int whole = n == 4 ? s->c - s->c % 4 : 0;
+    float *place[4];
+    for (int j = 0; j < n; j++)
+        place[j] = to + place_of(s, first + j);
+    x += first;
+    for (int c = 0; c < whole; c += 4, x += 4 * plane) {
+        const float *const from[4] = {x, x + plane, x + 2 * plane, x + 3 * plane};
+        float *const at[4] = {place[0] + c, place[1] + c, place[2] + c, place[3] + c};
+        det_transpose_block(from, at);
+    }
+    for (int c = whole; c < s->c; c++, x += plane)
+        for (int j = 0; j < n; j++)
+            place[j][c] = x[j];
+}
+
+void det_to_channels_last(const struct det_channels_last *shape, const float *x, float *to)
+{
+    struct positions p = positions_of(shape);
+    size_t image = (size_t)shape->of * (size_t)shape->h * (size_t)shape->w;
+    for (int i = 0; i < shape->n; i++, x += image) {
+        clear_border(shape, to);
+        for (int j = p.first; j < p.end; j += 4)
+            to_positions(shape, x, j, det_min_int(4, p.end - j), to);
+        to += (size_t)shape->rows * (size_t)shape->columns * (size_t)shape->c;
+    }
+}
+
+/* The n vectors from + place[j] of `channels` channels to rows, a channel each. */
+static void turn(const float *from, const size_t *place, int n, int channels, float *rows)
+{
+    int whole = n - n % 4;
+    int whole_channels = channels - channels % 4;
+    for (int j = 0; j < whole; j += 4)
+        for (int c = 0; c < whole_channels; c += 4) {
+            const float *const at[4] = {from + place[j] + c, from + place[j + 1] + c,
+                                        from + place[j + 2] + c, from + place[j + 3] + c};
+            float *to = rows + c * POSITIONS + j;
+            float *const row[4] = {to, to + POSITIONS, to + 2 * POSITIONS, to + 3 * POSITIONS};
+            det_transpose_block(at, row);
+        }
+    for (int j = 0; j < n; j++)
+        for (int c = j < whole ? whole_channels : 0; c < channels; c++)
+            rows[c * POSITIONS + j] = from[place[j] + (size_t)c];
+}
+
+/* Values of one channel, side by side, to their place. */
+static void store(const float *from, float bias, int relu, int accumulate, int n, float *to)
+{
+    if (accumulate)
+        for (int j = 0; j < n; j++)
+            to[j] += from[j];
+    else
+        det_bias_plane(from, bias, relu, (size_t)n, to);
+}
+
+/* Up to POSITIONS positions of all channels of an image. */
+static void from_positions(const struct det_channels_last *s, const float *from, int first, int n,
+                           const float *bias, int relu, int accumulate, float *y)
+{
+    float rows[CHANNELS * POSITIONS];
+    size_t place[POSITIONS];
+    size_t plane = (size_t)s->h * (size_t)s->w;
+    for (int j = 0; j < n; j++)
+        place[j] = place_of(s, first + j);
+    y += first;
+    for (int c0 = 0; c0 < s->c; c0 += CHANNELS) {
+        int channels = det_min_int(CHANNELS, s->c - c0);
+        turn(from + c0, place, n, channels, rows);
+        for (int c = 0; c < channels; c++, y += plane)
+            store(rows + c * POSITIONS, bias ? bias[c0 + c] : 0.0f, relu, accumulate, n, y);
+    }
+}
+
+void det_from_channels_last(const struct det_channels_last *shape, const float *from,
+                            const float *bias, int relu, int accumulate, float *y)
+{
+    struct positions p = positions_of(shape);
+    for (int i = 0; i < shape->n; i++) {
+        for (int j = p.first; j < p.end; j += POSITIONS)
+            from_positions(shape, from, j, det_min_int(POSITIONS, p.end - j), bias, relu,
+                           accumulate, y);
+        from += (size_t)shape->rows * (size_t)shape->columns * (size_t)shape->c;
+        y += (size_t)shape->of * (size_t)shape->h * (size_t)shape->w;
+    }
 }

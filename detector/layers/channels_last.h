@@ -1,15 +1,16 @@
-/* Maps with their channels in the innermost place, within a border of zeros, and back: what the
- * vectorised transforms of winograd.c read and write. Internal to layers/. */
+/* Maps with their channels in the innermost place, within a border of zeros, and back: what loops
+ * over channels read and write, in RoIAlign and in Winograd's transforms. Each call works on the
+ * calling thread. Internal to layers/. */
 #ifndef DET_LAYERS_CHANNELS_LAST_H
 #define DET_LAYERS_CHANNELS_LAST_H
 
-#include "detector/backend/cpu.h"
+#include <stddef.h>
 
 struct det_channels_last {
     int n, c, h, w; /* c channels of the map [n, of, h, w] */
     int of;
-    int top, left; /* border before it: a buffer is [n, rows, columns, c] */
-    int rows, columns;
+    int top, left; /* border before it; top < 0: the buffer starts with the map's row -top */
+    int rows, columns; /* a buffer is [n, rows, columns, c]; left + w <= columns */
 };
 
 static inline size_t det_channels_last_size(const struct det_channels_last *shape)
@@ -19,13 +20,11 @@ static inline size_t det_channels_last_size(const struct det_channels_last *shap
 
 /* x [n, of, h, w], from the first of the c channels on, to `to` [n, rows, columns, c]; what lies
  * outside the map is 0. */
-void det_to_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,
-                          const float *x, float *to);
+void det_to_channels_last(const struct det_channels_last *shape, const float *x, float *to);
 
-/* The map in `from` to y: plus bias (or NULL), rectified with relu; or added onto y with
- * `accumulate`, then without either. */
-void det_from_channels_last(const struct det_cpu *cpu, const struct det_channels_last *shape,
-                            const float *from, const float *bias, int relu, int accumulate,
-                            float *y);
+/* The rows of the map that `from` holds to y: plus bias (or NULL), rectified with relu; or added
+ * onto y with `accumulate`, then without either. */
+void det_from_channels_last(const struct det_channels_last *shape, const float *from,
+                            const float *bias, int relu, int accumulate, float *y);
 
 #endif

@@ -34,6 +34,17 @@ static inline int det_conv2d_window(const struct det_conv2d *shape)
     return shape->c_in * shape->kernel * shape->kernel;
 }
 
+/* Where an image starts in x and in y. */
+static inline size_t det_conv2d_input_at(const struct det_conv2d *shape, int image)
+{
+    return (size_t)image * (size_t)shape->c_in * (size_t)(shape->h_in * shape->w_in);
+}
+
+static inline size_t det_conv2d_output_at(const struct det_conv2d *shape, int image)
+{
+    return (size_t)image * (size_t)shape->c_out * (size_t)(shape->h_out * shape->w_out);
+}
+
 /* Is the matrix of windows the input itself? */
 static inline int det_conv2d_is_pointwise(const struct det_conv2d *shape)
 {

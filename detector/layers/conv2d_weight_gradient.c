@@ -37,8 +37,12 @@ void det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape, size_t *
     det_at_least(per_worker, sum); /* the same place holds the sum, turned */
     *per_worker += sum;
     *shared = 0;
-    if (det_conv2d_winograd_can(shape))
-        det_at_least(shared, det_conv2d_winograd_gradient_scratch(shape));
+    if (det_conv2d_winograd_can(shape)) {
+        size_t worker, all;
+        det_conv2d_winograd_gradient_scratch(shape, &worker, &all);
+        det_at_least(per_worker, worker);
+        det_at_least(shared, all);
+    }
 }
 
 /* The gradients of a tile of several images, side by side: [c_out, columns]. */

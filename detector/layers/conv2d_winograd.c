@@ -1,13 +1,14 @@
 #include "detector/layers/conv2d_winograd.h"
 
 #include "detector/backend/gemm.h"
+#include "detector/layers/conv2d_tiles.h"
+#include "detector/layers/integers.h"
 #include "detector/layers/winograd_kernels.h"
-#include "detector/layers/winograd_tiles.h"
+#include "detector/layers/winograd_strips.h"
 
-#define BLOCK 32                /* tiles of an item: their points stay in a level 2 cache */
-#define BUFFER_FLOATS (8 << 20) /* images are taken in chunks of about this size */
-#define MIN_TILES 4             /* in a batch: fewer do not pay for transforming the kernels */
-#define KERNELS_PER_TILE 2048   /* nor do fewer than one for so many kernels */
+#define BLOCK 32              /* tiles whose points are held at once */
+#define MIN_TILES 4           /* in a batch: fewer do not pay for transforming the kernels */
+#define KERNELS_PER_TILE 2048 /* nor do fewer than one for so many kernels */
 
 int det_conv2d_winograd_can(const struct det_conv2d *shape)
 {
@@ -17,89 +18,88 @@ int det_conv2d_winograd_can(const struct det_conv2d *shape)
 
 int det_conv2d_winograd_suits(const struct det_conv2d *shape)
 {
-    struct det_winograd_tiles grid = det_winograd_tiles(shape);
-    int tiles = shape->n * grid.down * grid.across;
+    struct det_winograd_strips strips = det_winograd_strips(shape);
+    int tiles = shape->n * strips.down * strips.across;
     return det_conv2d_winograd_can(shape) && tiles >= MIN_TILES &&
            tiles >= shape->c_in * shape->c_out / KERNELS_PER_TILE;
 }
 
-/* Images taken at once. */
-static int chunk_of(const struct det_conv2d *shape)
-{
-    struct det_channels_last in = det_winograd_inputs(shape, 1);
-    struct det_channels_last out = det_winograd_outputs(shape, 1);
-    size_t image = det_channels_last_size(&in) + det_channels_last_size(&out);
-    return det_max_int(1, det_min_int(shape->n, (int)(BUFFER_FLOATS / image)));
-}
-
-static size_t kernel_floats(const struct det_conv2d *shape)
-{
-    return DET_WINOGRAD_POINTS * det_winograd_stride(shape->c_in, shape->c_out);
-}
-
 void det_conv2d_winograd_scratch(const struct det_conv2d *shape, size_t *per_worker, size_t *shared)
 {
-    struct det_channels_last in = det_winograd_inputs(shape, chunk_of(shape));
-    struct det_channels_last out = det_winograd_outputs(shape, chunk_of(shape));
-    *per_worker =
-        DET_WINOGRAD_POINTS * sizeof(float) *
-        (det_winograd_stride(BLOCK, shape->c_in) + det_winograd_stride(BLOCK, shape->c_out));
-    *shared = sizeof(float) *
-              (kernel_floats(shape) + det_channels_last_size(&in) + det_channels_last_size(&out));
+    struct det_winograd_strips strips = det_winograd_strips(shape);
+    struct det_winograd_strip largest = det_winograd_largest_strip(&strips, shape);
+    struct det_channels_last in = det_winograd_inputs(shape, &largest);
+    struct det_channels_last out = det_winograd_outputs(shape, &largest);
+    size_t points = det_winograd_stride(BLOCK, shape->c_in) + det_winograd_stride(BLOCK, shape->c_out);
+    *per_worker = sizeof(float) * (det_channels_last_size(&in) + det_channels_last_size(&out) +
+                                   DET_WINOGRAD_POINTS * points);
+    *shared = sizeof(float) * DET_WINOGRAD_POINTS * det_winograd_stride(shape->c_in, shape->c_out);
 }
 
 struct job {
     const struct det_cpu *cpu;
     struct det_conv2d shape;
-    struct det_winograd_tiles grid;
-    struct det_channels_last in_shape, out_shape;
-    int tiles;                 /* of the chunk */
-    float *kernels, *in, *out; /* in the shared scratch */
+    struct det_winograd_strips strips;
+    int live;
+    const float *x, *kernels, *bias;
+    int accumulate;
+    float *y;
 };
 
-static void convolve_block(void *arg, int item, int worker)
+/* m = v times the kernels, at every point. */
+static void multiply(const struct job *job, int tiles, const float *v, float *m)
 {
-    const struct job *job = arg;
     int c_in = job->shape.c_in;
     int c_out = job->shape.c_out;
-    int first = item * BLOCK;
-    int tiles = det_min_int(BLOCK, job->tiles - first);
-    size_t in_stride = det_winograd_stride(BLOCK, c_in);
-    size_t out_stride = det_winograd_stride(BLOCK, c_out);
+    for (int p = 0; p < DET_WINOGRAD_POINTS; p++) {
+        det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, tiles, c_out, c_in, 1.0f, v, c_in,
+                 job->kernels + (size_t)p * det_winograd_stride(c_in, c_out), c_out, 0.0f, m,
+                 c_out);
+        v += det_winograd_stride(BLOCK, c_in);
+        m += det_winograd_stride(BLOCK, c_out);
+    }
+}
+
+static void convolve_strip(void *arg, int item, int worker)
+{
+    const struct job *job = arg;
+    const struct det_conv2d *s = &job->shape;
+    struct det_winograd_strip strip = det_winograd_strip_at(&job->strips, job->live, item);
+    struct det_channels_last in = det_winograd_inputs(s, &strip);
+    struct det_channels_last out = det_winograd_outputs(s, &strip);
+    size_t in_stride = det_winograd_stride(BLOCK, s->c_in);
     float *v = det_cpu_scratch(job->cpu, worker);
-    size_t kernel_stride = det_winograd_stride(c_in, c_out);
     float *m = v + DET_WINOGRAD_POINTS * in_stride;
-    det_winograd_transform_inputs(&job->in_shape, &job->grid, job->in, first, tiles, v, in_stride);
-    for (int p = 0; p < DET_WINOGRAD_POINTS; p++)
-        det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, tiles, c_out, c_in, 1.0f,
-                 v + (size_t)p * in_stride, c_in, job->kernels + (size_t)p * kernel_stride, c_out,
-                 0.0f, m + (size_t)p * out_stride, c_out);
-    det_winograd_transform_outputs(&job->out_shape, &job->grid, m, out_stride, first, tiles,
-                                   job->out);
+    float *x = m + DET_WINOGRAD_POINTS * det_winograd_stride(BLOCK, s->c_out);
+    float *y = x + det_channels_last_size(&in);
+    det_to_channels_last(&in, job->x + det_conv2d_input_at(s, strip.image), x);
+    for (int first = 0; first < strip.tiles; first += BLOCK) {
+        int tiles = det_min_int(BLOCK, strip.tiles - first);
+        det_winograd_transform_inputs(&in, x, first, tiles, v, in_stride);
+        multiply(job, tiles, v, m);
+        det_winograd_transform_outputs(&out, m, det_winograd_stride(BLOCK, s->c_out), first, tiles,
+                                       y);
+    }
+    det_from_channels_last(&out, y, job->bias, s->relu, job->accumulate,
+                           job->y + det_conv2d_output_at(s, strip.image));
 }
 
 void det_conv2d_winograd(const struct det_cpu *cpu, const struct det_conv2d *shape, const float *x,
                          const float *w, int transposed, const float *bias, int accumulate,
                          float *y)
 {
-    int live = det_live(shape->count, shape->n);
-    int chunk = chunk_of(shape);
-    struct job job = {.cpu = cpu, .shape = *shape, .grid = det_winograd_tiles(shape)};
-    job.kernels = (float *)cpu->shared;
-    job.in = job.kernels + kernel_floats(shape);
-    if (live > 0)
-        det_winograd_transform_kernels(cpu, shape, w, transposed, job.kernels);
-    for (int first = 0; first < live; first += chunk) {
-        int n = det_min_int(chunk, live - first);
-        job.in_shape = det_winograd_inputs(shape, n);
-        job.out_shape = det_winograd_outputs(shape, n);
-        job.out = job.in + det_channels_last_size(&job.in_shape);
-        job.tiles = n * job.grid.down * job.grid.across;
-        size_t in = (size_t)first * (size_t)shape->c_in * (size_t)(shape->h_in * shape->w_in);
-        size_t out = (size_t)first * (size_t)shape->c_out * (size_t)(shape->h_out * shape->w_out);
-        det_to_channels_last(cpu, &job.in_shape, x + in, job.in);
-        det_pool_run(cpu->pool, det_ceil_div(job.tiles, BLOCK), convolve_block, &job);
-        det_from_channels_last(cpu, &job.out_shape, job.out, bias, shape->relu, accumulate,
-                               y + out);
-    }
+    float *kernels = (float *)cpu->shared;
+    struct job job = {.cpu = cpu,
+                      .shape = *shape,
+                      .strips = det_winograd_strips(shape),
+                      .live = det_live(shape->count, shape->n),
+                      .x = x,
+                      .kernels = kernels,
+                      .bias = bias,
+                      .accumulate = accumulate,
+                      .y = y};
+    if (job.live == 0)
+        return;
+    det_winograd_transform_kernels(cpu, shape, w, transposed, kernels);
+    det_pool_run(cpu->pool, det_winograd_strip_count(&job.strips, job.live), convolve_strip, &job);
 }

@@ -10,10 +10,11 @@
 int det_conv2d_winograd_can(const struct det_conv2d *shape);
 int det_conv2d_winograd_suits(const struct det_conv2d *shape);
 
-/* Bytes of scratch of the product, and of the weights' gradient (shared). */
+/* Bytes of scratch of the product, and of the weights' gradient. */
 void det_conv2d_winograd_scratch(const struct det_conv2d *shape, size_t *per_worker,
                                  size_t *shared);
-size_t det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape);
+void det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
+                                          size_t *shared);
 
 /* As det_conv2d_product. With `transposed`, w is the forward convolution's, [c_in, c_out, 3, 3] of
  * this shape, and is read with its channels exchanged, turned by 180 degrees. */

@@ -1,68 +1,78 @@
 #include "detector/backend/gemm.h"
+#include "detector/layers/conv2d_tiles.h"
 #include "detector/layers/conv2d_winograd.h"
+#include "detector/layers/integers.h"
 #include "detector/layers/winograd_kernels.h"
-#include "detector/layers/winograd_tiles.h"
+#include "detector/layers/winograd_strips.h"
 
-#define BLOCK 16        /* tiles whose points one item computes */
-#define CHUNK_TILES 512 /* images are taken in chunks of about as many tiles: bounds the memory */
+#define CHUNK_TILES 96 /* strips are taken in chunks of about as many: their points stay in a cache */
 
 struct job {
+    const struct det_cpu *cpu;
     struct det_conv2d shape;
-    struct det_winograd_tiles grid;
-    struct det_channels_last in_shape, out_shape;
+    struct det_winograd_strips strips;
+    int live;
+    int first; /* strip of the chunk */
     int tiles; /* of the chunk */
-    int first; /* is it the first chunk? */
     size_t in_stride, out_stride;
-    float *in, *out;        /* x and dy, channels last */
-    float *v, *d, *kernels; /* their points, and the gradient's */
+    const float *x, *dy;
+    float *v, *d, *kernels; /* the points of x and dy, and the gradient's; in the shared scratch */
 };
 
-static int chunk_of(const struct det_conv2d *shape)
+/* Tiles of a chunk, at most. */
+static int most_tiles(const struct job *job)
 {
-    struct det_winograd_tiles grid = det_winograd_tiles(shape);
-    return det_max_int(1, det_min_int(shape->n, CHUNK_TILES / (grid.down * grid.across)));
+    struct det_winograd_strip largest = det_winograd_largest_strip(&job->strips, &job->shape);
+    int all = job->shape.n * job->strips.down * job->strips.across;
+    return det_min_int(all, det_max_int(CHUNK_TILES, largest.tiles));
 }
 
-/* Lay the job's arrays out for chunks of at most n images from `base`; returns the floats taken. */
-static size_t lay_out(struct job *job, int n, float *base)
+/* Lay out the shared scratch; returns the floats taken. */
+static size_t lay_out(struct job *job, float *shared)
 {
     const struct det_conv2d *s = &job->shape;
-    int tiles = n * job->grid.down * job->grid.across;
-    struct det_channels_last in = det_winograd_inputs(s, n);
-    struct det_channels_last out = det_winograd_outputs(s, n);
+    int tiles = most_tiles(job);
     size_t kernels = DET_WINOGRAD_POINTS * det_winograd_stride(s->c_in, s->c_out);
-    size_t in_at = kernels;
-    size_t out_at = in_at + det_channels_last_size(&in);
-    size_t v_at = out_at + det_channels_last_size(&out);
     job->in_stride = det_winograd_stride(tiles, s->c_in);
     job->out_stride = det_winograd_stride(tiles, s->c_out);
-    size_t d_at = v_at + DET_WINOGRAD_POINTS * job->in_stride;
-    if (base) {
-        job->kernels = base;
-        job->in = base + in_at;
-        job->out = base + out_at;
-        job->v = base + v_at;
-        job->d = base + d_at;
+    size_t v = DET_WINOGRAD_POINTS * job->in_stride;
+    if (shared) {
+        job->kernels = shared;
+        job->v = shared + kernels;
+        job->d = job->v + v;
     }
-    return d_at + DET_WINOGRAD_POINTS * job->out_stride;
+    return kernels + v + DET_WINOGRAD_POINTS * job->out_stride;
 }
 
-size_t det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape)
+void det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
+                                          size_t *shared)
 {
-    struct job job = {.shape = *shape, .grid = det_winograd_tiles(shape)};
-    return lay_out(&job, chunk_of(shape), NULL) * sizeof(float);
+    struct job job = {.shape = *shape, .strips = det_winograd_strips(shape)};
+    struct det_winograd_strip largest = det_winograd_largest_strip(&job.strips, shape);
+    struct det_channels_last in = det_winograd_inputs(shape, &largest);
+    struct det_channels_last out = det_winograd_outputs(shape, &largest);
+    *per_worker = (det_channels_last_size(&in) + det_channels_last_size(&out)) * sizeof(float);
+    *shared = lay_out(&job, NULL) * sizeof(float);
 }
 
-static void transform_block(void *arg, int item, int worker)
+static void transform_strip(void *arg, int item, int worker)
 {
-    (void)worker;
     const struct job *job = arg;
-    int first = item * BLOCK;
-    int tiles = det_min_int(BLOCK, job->tiles - first);
-    det_winograd_transform_inputs(&job->in_shape, &job->grid, job->in, first, tiles,
-                                  job->v + first * job->shape.c_in, job->in_stride);
-    det_winograd_transform_gradients(&job->out_shape, &job->grid, job->out, first, tiles,
-                                     job->d + first * job->shape.c_out, job->out_stride);
+    const struct det_conv2d *s = &job->shape;
+    int index = job->first + item;
+    struct det_winograd_strip strip = det_winograd_strip_at(&job->strips, job->live, index);
+    struct det_channels_last in = det_winograd_inputs(s, &strip);
+    struct det_channels_last out = det_winograd_outputs(s, &strip);
+    float *x = det_cpu_scratch(job->cpu, worker);
+    float *dy = x + det_channels_last_size(&in);
+    int before = det_winograd_tiles_before(&job->strips, index) -
+                 det_winograd_tiles_before(&job->strips, job->first);
+    det_to_channels_last(&in, job->x + det_conv2d_input_at(s, strip.image), x);
+    det_winograd_transform_inputs(&in, x, 0, strip.tiles, job->v + before * s->c_in,
+                                  job->in_stride);
+    det_to_channels_last(&out, job->dy + det_conv2d_output_at(s, strip.image), dy);
+    det_winograd_transform_gradients(&out, dy, 0, strip.tiles, job->d + before * s->c_out,
+                                     job->out_stride);
 }
 
 /* An item is a point: kernels[c_in, c_out] = (or, from the second chunk on, +=) v^T d, over the
@@ -75,30 +85,45 @@ static void multiply_point(void *arg, int item, int worker)
     int c_out = job->shape.c_out;
     det_gemm(DET_TRANSPOSE, DET_NO_TRANSPOSE, c_in, c_out, job->tiles, 1.0f,
              job->v + (size_t)item * job->in_stride, c_in, job->d + (size_t)item * job->out_stride,
-             c_out, job->first ? 0.0f : 1.0f,
+             c_out, job->first == 0 ? 0.0f : 1.0f,
              job->kernels + (size_t)item * det_winograd_stride(c_in, c_out), c_out);
+}
+
+/* Tiles of the strips [first, end); the batch's last may hold fewer images than the others. */
+static int tiles_between(const struct job *job, int first, int end)
+{
+    struct det_winograd_strip last = det_winograd_strip_at(&job->strips, job->live, end - 1);
+    return det_winograd_tiles_before(&job->strips, end - 1) + last.tiles -
+           det_winograd_tiles_before(&job->strips, first);
+}
+
+/* The end of a chunk that starts with a strip. */
+static int chunk_end(const struct job *job, int first, int count)
+{
+    int most = most_tiles(job);
+    int end = first + 1;
+    while (end < count && tiles_between(job, first, end + 1) <= most)
+        end++;
+    return end;
 }
 
 void det_conv2d_winograd_gradient(const struct det_cpu *cpu, const struct det_conv2d *shape,
                                   const float *x, const float *dy, float *dw)
 {
-    int live = det_live(shape->count, shape->n);
-    int chunk = chunk_of(shape);
-    struct job job = {.shape = *shape, .grid = det_winograd_tiles(shape)};
-    lay_out(&job, chunk, (float *)cpu->shared);
-    for (int first = 0; first < live; first += chunk) {
-        int n = det_min_int(chunk, live - first);
-        job.in_shape = det_winograd_inputs(shape, n);
-        job.out_shape = det_winograd_outputs(shape, n);
-        job.tiles = n * job.grid.down * job.grid.across;
-        job.first = first == 0;
-        size_t in = (size_t)first * (size_t)shape->c_in * (size_t)(shape->h_in * shape->w_in);
-        size_t out = (size_t)first * (size_t)shape->c_out * (size_t)(shape->h_out * shape->w_out);
-        det_to_channels_last(cpu, &job.in_shape, x + in, job.in);
-        det_to_channels_last(cpu, &job.out_shape, dy + out, job.out);
-        det_pool_run(cpu->pool, det_ceil_div(job.tiles, BLOCK), transform_block, &job);
+    struct job job = {.cpu = cpu,
+                      .shape = *shape,
+                      .strips = det_winograd_strips(shape),
+                      .live = det_live(shape->count, shape->n),
+                      .x = x,
+                      .dy = dy};
+    lay_out(&job, (float *)cpu->shared);
+    int count = det_winograd_strip_count(&job.strips, job.live);
+    for (int end; job.first < count; job.first = end) {
+        end = chunk_end(&job, job.first, count);
+        job.tiles = tiles_between(&job, job.first, end);
+        det_pool_run(cpu->pool, end - job.first, transform_strip, &job);
         det_pool_run(cpu->pool, DET_WINOGRAD_POINTS, multiply_point, &job);
     }
-    if (live > 0)
+    if (count > 0)
         det_winograd_add_kernel_gradients(cpu, shape, job.kernels, dw);
 }

@@ -48,8 +48,25 @@ static void forward_cells(const struct det_roi_lists *lists, const float *map, i
 
 struct forward_job {
     struct det_roi_pass pass;
+    const float *const *x;
     float *y;
 };
+
+/* The maps of a part of one image, channels last. */
+static void turn_maps(void *arg, int item, int worker)
+{
+    (void)worker;
+    const struct forward_job *job = arg;
+    const struct det_roi_pass *pass = &job->pass;
+    int image = item / pass->parts;
+    int part = item % pass->parts;
+    for (int l = 0; l < pass->shape.n_levels; l++) {
+        struct det_channels_last map = det_roi_part_shape(pass, part, l);
+        if (pass->used[l])
+            det_to_channels_last(&map, job->x[l] + det_roi_part_offset(pass, part, l, image),
+                                 det_roi_part_map(pass, part, l, image));
+    }
+}
 
 static void forward_roi(void *arg, int item, int worker)
 {
@@ -75,15 +92,9 @@ void det_roi_align_forward(struct det_device *dev, const struct det_roi_align *s
                            const int32_t *level, float *y)
 {
     const struct det_cpu *cpu = det_cpu_of(dev);
-    struct forward_job job = {det_roi_pass(cpu, shape, boxes, image, level), y};
+    struct forward_job job = {det_roi_pass(cpu, shape, boxes, image, level), x, y};
     while (job.pass.live > 0 && det_roi_pass_next(&job.pass)) {
-        for (int part = 0; part < job.pass.parts; part++)
-            for (int l = 0; l < shape->n_levels; l++) {
-                struct det_channels_last map = det_roi_part_shape(&job.pass, part, l);
-                if (job.pass.used[l])
-                    det_to_channels_last(cpu, &map, x[l] + det_roi_part_offset(&job.pass, part, l),
-                                         det_roi_part_map(&job.pass, part, l, 0));
-            }
+        det_pool_run(cpu->pool, shape->n_images * job.pass.parts, turn_maps, &job);
         det_pool_run(cpu->pool, job.pass.live, forward_roi, &job);
     }
 }
@@ -144,6 +155,12 @@ static void backward_part(void *arg, int item, int worker)
         det_transpose(channels, cells, dy, (size_t)cells, lists.cells, (size_t)channels);
         backward_cells(&lists, pass->shape.w[l], channels, det_roi_part_map(pass, part, l, image));
     }
+    for (int l = 0; l < pass->shape.n_levels; l++) {
+        struct det_channels_last map = det_roi_part_shape(pass, part, l);
+        if (pass->used[l] && job->dx[l])
+            det_from_channels_last(&map, det_roi_part_map(pass, part, l, image), NULL, 0, 1,
+                                   job->dx[l] + det_roi_part_offset(pass, part, l, image));
+    }
 }
 
 void det_roi_align_backward(struct det_device *dev, const struct det_roi_align *shape,
@@ -152,14 +169,6 @@ void det_roi_align_backward(struct det_device *dev, const struct det_roi_align *
 {
     const struct det_cpu *cpu = det_cpu_of(dev);
     struct backward_job job = {det_roi_pass(cpu, shape, boxes, image, level), dy, dx};
-    while (job.pass.live > 0 && det_roi_pass_next(&job.pass)) {
+    while (job.pass.live > 0 && det_roi_pass_next(&job.pass))
         det_pool_run(cpu->pool, shape->n_images * job.pass.parts, backward_part, &job);
-        for (int part = 0; part < job.pass.parts; part++)
-            for (int l = 0; l < shape->n_levels; l++) {
-                struct det_channels_last map = det_roi_part_shape(&job.pass, part, l);
-                if (job.pass.used[l] && dx[l])
-                    det_from_channels_last(cpu, &map, det_roi_part_map(&job.pass, part, l, 0), NULL,
-                                           0, 1, dx[l] + det_roi_part_offset(&job.pass, part, l));
-            }
-    }
 }

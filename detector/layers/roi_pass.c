@@ -95,7 +95,7 @@ float *det_roi_part_map(const struct det_roi_pass *pass, int part, int level, in
 struct det_channels_last det_roi_part_shape(const struct det_roi_pass *pass, int part, int level)
 {
     const struct det_roi_align *s = &pass->shape;
-    return (struct det_channels_last){.n = s->n_images,
+    return (struct det_channels_last){.n = 1,
                                       .c = det_roi_part_channels(pass, part),
                                       .h = s->h[level],
                                       .w = s->w[level],
@@ -104,7 +104,8 @@ struct det_channels_last det_roi_part_shape(const struct det_roi_pass *pass, int
                                       .columns = s->w[level]};
 }
 
-size_t det_roi_part_offset(const struct det_roi_pass *pass, int part, int level)
+size_t det_roi_part_offset(const struct det_roi_pass *pass, int part, int level, int image)
 {
-    return (size_t)(pass->channel + part * DET_ROI_PART) * plane_of(&pass->shape, level);
+    int channel = image * pass->shape.channels + pass->channel + part * DET_ROI_PART;
+    return (size_t)channel * plane_of(&pass->shape, level);
 }

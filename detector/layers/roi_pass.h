@@ -50,10 +50,10 @@ static inline int det_roi_level(const struct det_roi_pass *pass, int roi)
 /* Channels of a part. */
 int det_roi_part_channels(const struct det_roi_pass *pass, int part);
 
-/* The part's first channel of an image, in maps[level] and, as an offset, in [n_images, channels,
- * h, w]. */
+/* A part of an image, in maps[level] and, as an offset, in [n_images, channels, h, w]; and how the
+ * one lies in the other. */
 float *det_roi_part_map(const struct det_roi_pass *pass, int part, int level, int image);
+size_t det_roi_part_offset(const struct det_roi_pass *pass, int part, int level, int image);
 struct det_channels_last det_roi_part_shape(const struct det_roi_pass *pass, int part, int level);
-size_t det_roi_part_offset(const struct det_roi_pass *pass, int part, int level);
 
 #endif

@@ -1,9 +1,5 @@
 #include "detector/layers/transpose.h"
 
-#ifdef __SSE__
-#include <xmmintrin.h>
-#endif
-
 /* One by one: what is left beside the whole 4 x 4 blocks. */
 static void by_element(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld)
 {
@@ -14,19 +10,9 @@ static void by_element(int rows, int columns, const float *from, size_t ld, floa
 
 static void block4(const float *from, size_t ld, float *to, size_t to_ld)
 {
-#ifdef __SSE__
-    __m128 a = _mm_loadu_ps(from);
-    __m128 b = _mm_loadu_ps(from + ld);
-    __m128 c = _mm_loadu_ps(from + 2 * ld);
-    __m128 d = _mm_loadu_ps(from + 3 * ld);
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_storeu_ps(to, a);
-    _mm_storeu_ps(to + to_ld, b);
-    _mm_storeu_ps(to + 2 * to_ld, c);
-    _mm_storeu_ps(to + 3 * to_ld, d);
-#else
-    by_element(4, 4, from, ld, to, to_ld);
-#endif
+    const float *const rows[4] = {from, from + ld, from + 2 * ld, from + 3 * ld};
+    float *const columns[4] = {to, to + to_ld, to + 2 * to_ld, to + 3 * to_ld};
+    det_transpose_block(rows, columns);
 }
 
 void det_transpose(int rows, int columns, const float *from, size_t ld, float *to, size_t to_ld)
