@@ -2,6 +2,7 @@
 
 #include "detector/layers/planes.h"
 #include "detector/layers/sum.h"
+#include "detector/layers/vector_targets.h"
 
 struct job {
     int n, c;
@@ -10,6 +11,13 @@ struct job {
     float *dy, *dbias;
 };
 
+DET_VECTOR_TARGETS double det_masked_sum(const float *y, size_t n, float *dy)
+{
+    if (y)
+        det_relu_mask_plane(y, n, dy);
+    return det_sum(dy, n);
+}
+
 static void channel(void *arg, int item, int worker)
 {
     (void)worker;
@@ -17,10 +25,7 @@ static void channel(void *arg, int item, int worker)
     double sum = 0.0;
     for (int i = 0; i < job->n; i++) {
         size_t first = ((size_t)i * (size_t)job->c + (size_t)item) * job->plane;
-        if (job->y)
-            det_relu_mask_plane(job->y + first, job->plane, job->dy + first);
-        if (job->dbias)
-            sum += det_sum(job->dy + first, job->plane);
+        sum += det_masked_sum(job->y ? job->y + first : NULL, job->plane, job->dy + first);
     }
     if (job->dbias)
         job->dbias[item] += (float)sum;

@@ -10,4 +10,8 @@
 void det_channel_gradient(const struct det_cpu *cpu, int n, int c, int plane, const float *y,
                           float *dy, float *dbias);
 
+/* The same of one channel of one image: dy [n] masked in place by y > 0 unless y is NULL; returns
+ * its sum. */
+double det_masked_sum(const float *y, size_t n, float *dy);
+
 #endif

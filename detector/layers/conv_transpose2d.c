@@ -2,82 +2,84 @@
 
 #include "detector/backend/cpu.h"
 #include "detector/backend/gemm.h"
-#include "detector/bodies/affine.h"
 #include "detector/layers/channel_gradient.h"
-#include "detector/layers/integers.h"
+#include "detector/layers/channels_last.h"
+#include "detector/layers/interleave.h"
+#include "detector/layers/small_product.h"
+#include "detector/layers/transpose.h"
 
-#define TAPS 4     /* of the 2 x 2 kernel; tap = 2 row + column */
-#define OUTPUTS 64 /* output channels whose part of dw one item of backward owns */
-#define CHUNK 16   /* images whose dz is held at once: bounds the memory */
+#define TAPS 4                 /* of the 2 x 2 kernel; tap = 2 row + column */
+#define COLUMNS 64             /* of dw that one item of backward owns */
+#define CHUNK_FLOATS (1 << 18) /* of dz that are held at once, about: 1 MiB, within a level 2 cache */
+#define MIN_CHUNK 4            /* images */
 
-/* z[c_out * TAPS, plane]: an image's output, one row a channel and tap. */
+/* An image's output as z [plane, c_out * TAPS]: the row of a position holds its 2 x 2 block of every
+ * channel. */
 static size_t z_size(const struct det_conv_transpose2d *s)
 {
     return (size_t)s->c_out * TAPS * (size_t)(s->h_in * s->w_in);
 }
 
+/* Map rows of a small product of all outputs. */
+static int rows_of_product(const struct det_conv_transpose2d *s)
+{
+    return det_small_rows(s->h_in, (double)s->w_in * s->c_in * s->c_out * TAPS, 1);
+}
+
+static int chunk_of(const struct det_conv_transpose2d *s)
+{
+    int images = (int)det_max_int(MIN_CHUNK, (int)(CHUNK_FLOATS / z_size(s)));
+    return det_min_int(s->n, images);
+}
+
+/* Floats of the weights, turned. */
+static size_t turned_size(const struct det_conv_transpose2d *s)
+{
+    return (size_t)s->c_in * (size_t)s->c_out * TAPS;
+}
+
 void det_conv_transpose2d_scratch(const struct det_conv_transpose2d *shape, size_t *per_worker,
                                   size_t *shared)
 {
-    *per_worker = z_size(shape) * sizeof(float);
-    *shared = (size_t)det_min_int(shape->n, CHUNK) * z_size(shape) * sizeof(float);
+    size_t z = (size_t)(rows_of_product(shape) * shape->w_in * shape->c_out * TAPS);
+    size_t dx = (size_t)shape->c_in * (size_t)(shape->h_in * shape->w_in);
+    *per_worker = (z > dx ? z : dx) * sizeof(float);
+    *shared = (size_t)shape->n * (size_t)shape->c_out * sizeof(double) +
+              (turned_size(shape) + (size_t)chunk_of(shape) * z_size(shape)) * sizeof(float);
 }
 
 struct job {
     const struct det_cpu *cpu;
     struct det_conv_transpose2d shape;
+    int rows;       /* of a product */
     int first, end; /* images */
     const float *x, *w, *bias;
-    float *y;  /* forward: the output; backward: its gradient */
-    float *dz; /* of images first to end: [end - first, c_out * TAPS, plane] */
-    float *dx, *dw;
+    float *y;       /* forward */
+    float *dy;
+    double *sums;   /* [n, c_out] of dy: dbias is their sum in order of the images */
+    float *turned;  /* [c_out * TAPS, c_in] */
+    float *dz;      /* of images first to end */
+    float *dx, *dw, *dbias;
+    const float *mask; /* y, or NULL without relu */
     int accumulate;
 };
-
-/* One channel's taps [TAPS, h, w] to its map [2 h, 2 w]. */
-static void interleave(const float *z, int h, int w, float bias, int relu, float *y)
-{
-    for (int row = 0; row < 2; row++)
-        for (int i = 0; i < h; i++) {
-            const float *left = z + (size_t)((2 * row * h + i) * w);
-            const float *right = left + (size_t)h * (size_t)w;
-            float *to = y + (size_t)((2 * i + row) * 2 * w);
-            for (int j = 0; j < w; j++) {
-                to[2 * j] = det_biased(left[j], bias, relu);
-                to[2 * j + 1] = det_biased(right[j], bias, relu);
-            }
-        }
-}
-
-/* And back. */
-static void deinterleave(const float *y, int h, int w, float *z)
-{
-    for (int row = 0; row < 2; row++)
-        for (int i = 0; i < h; i++) {
-            float *left = z + (size_t)((2 * row * h + i) * w);
-            float *right = left + (size_t)h * (size_t)w;
-            const float *from = y + (size_t)((2 * i + row) * 2 * w);
-            for (int j = 0; j < w; j++) {
-                left[j] = from[2 * j];
-                right[j] = from[2 * j + 1];
-            }
-        }
-}
 
 static void forward_image(void *arg, int item, int worker)
 {
     const struct job *job = arg;
     const struct det_conv_transpose2d *s = &job->shape;
     int plane = s->h_in * s->w_in;
+    int outputs = s->c_out * TAPS;
     float *z = det_cpu_scratch(job->cpu, worker);
-    det_gemm(DET_TRANSPOSE, DET_NO_TRANSPOSE, s->c_out * TAPS, plane, s->c_in, 1.0f, job->w,
-             s->c_out * TAPS, job->x + (size_t)item * (size_t)(s->c_in * plane), plane, 0.0f, z,
-             plane);
+    const float *x = job->x + (size_t)item * (size_t)(s->c_in * plane);
     float *y = job->y + (size_t)item * z_size(s);
-    for (int c = 0; c < s->c_out; c++) {
-        size_t first = (size_t)c * TAPS * (size_t)plane;
-        interleave(z + first, s->h_in, s->w_in, job->bias ? job->bias[c] : 0.0f, s->relu,
-                   y + first);
+    for (int row = 0; row < s->h_in; row += job->rows) {
+        int rows = det_min_int(job->rows, s->h_in - row);
+        det_gemm(DET_TRANSPOSE, DET_NO_TRANSPOSE, rows * s->w_in, outputs, s->c_in, 1.0f,
+                 x + row * s->w_in, plane, job->w, outputs, 0.0f, z, outputs);
+        for (int i = 0; i < rows; i++)
+            det_interleave_row(z + i * s->w_in * outputs, s->w_in, s->c_out, job->bias, s->relu,
+                               (size_t)(TAPS * plane), y + (row + i) * TAPS * s->w_in);
     }
 }
 
@@ -86,43 +88,99 @@ void det_conv_transpose2d_forward(struct det_device *dev, const struct det_conv_
 {
     struct det_cpu *cpu = det_cpu_of(dev);
     struct job job = {.cpu = cpu, .shape = *shape, .x = x, .w = w, .bias = bias, .y = y};
+    job.rows = rows_of_product(shape);
     det_pool_run(cpu->pool, det_live(shape->count, shape->n), forward_image, &job);
 }
 
-/* dz of an image, and dx = w dz. */
-static void backward_image(void *arg, int item, int worker)
+/* relu's mask on an image's dy, and the sums of its channels. */
+static void channel_sums(const struct job *job, int image, float *dy)
 {
-    (void)worker;
-    const struct job *job = arg;
     const struct det_conv_transpose2d *s = &job->shape;
-    int plane = s->h_in * s->w_in;
-    int image = job->first + item;
-    const float *dy = job->y + (size_t)image * z_size(s);
-    float *dz = job->dz + (size_t)item * z_size(s);
-    for (int c = 0; c < s->c_out; c++) {
-        size_t first = (size_t)c * TAPS * (size_t)plane;
-        deinterleave(dy + first, s->h_in, s->w_in, dz + first);
-    }
-    if (job->dx)
-        det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, s->c_in, plane, s->c_out * TAPS, 1.0f, job->w,
-                 s->c_out * TAPS, dz, plane, job->accumulate ? 1.0f : 0.0f,
-                 job->dx + (size_t)image * (size_t)(s->c_in * plane), plane);
+    size_t plane = (size_t)(TAPS * s->h_in * s->w_in);
+    const float *y = job->mask ? job->mask + (size_t)image * z_size(s) : NULL;
+    double *sums = job->sums + (size_t)image * (size_t)s->c_out;
+    for (int c = 0; c < s->c_out; c++, dy += plane)
+        sums[c] = det_masked_sum(y ? y + (size_t)c * plane : NULL, plane, dy);
 }
 
-/* A block of columns of dw[c_in, c_out * TAPS] += x dz^T, image by image. */
+/* dx of an image = dz times the turned weights, channels last, then to its place. */
+static void input_gradient(const struct job *job, int image, const float *dz, float *product)
+{
+    const struct det_conv_transpose2d *s = &job->shape;
+    int outputs = s->c_out * TAPS;
+    int step = job->rows * s->w_in;
+    int plane = s->h_in * s->w_in;
+    struct det_channels_last map = {.n = 1,
+                                    .c = s->c_in,
+                                    .h = s->h_in,
+                                    .w = s->w_in,
+                                    .of = s->c_in,
+                                    .rows = s->h_in,
+                                    .columns = s->w_in};
+    for (int p = 0; p < plane; p += step)
+        det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, det_min_int(step, plane - p), s->c_in, outputs,
+                 1.0f, dz + p * outputs, outputs, job->turned, s->c_in, 0.0f, product + p * s->c_in,
+                 s->c_in);
+    det_from_channels_last(&map, product, NULL, 0, job->accumulate,
+                           job->dx + (size_t)image * (size_t)(s->c_in * plane));
+}
+
+static void backward_image(void *arg, int item, int worker)
+{
+    const struct job *job = arg;
+    const struct det_conv_transpose2d *s = &job->shape;
+    int image = job->first + item;
+    float *dy = job->dy + (size_t)image * z_size(s);
+    float *dz = job->dz + (size_t)item * z_size(s);
+    channel_sums(job, image, dy);
+    for (int i = 0; i < s->h_in; i++)
+        det_deinterleave_row(dy + i * TAPS * s->w_in, (size_t)(TAPS * s->h_in * s->w_in), s->w_in,
+                             s->c_out, dz + i * s->w_in * s->c_out * TAPS);
+    if (job->dx)
+        input_gradient(job, image, dz, det_cpu_scratch(job->cpu, worker));
+}
+
+/* A block of columns of dw [c_in, c_out * TAPS] += x dz, image by image. */
 static void weight_block(void *arg, int item, int worker)
 {
     (void)worker;
     const struct job *job = arg;
     const struct det_conv_transpose2d *s = &job->shape;
     int plane = s->h_in * s->w_in;
-    int first = item * OUTPUTS;
-    int outputs = det_min_int(OUTPUTS, s->c_out - first);
-    const float *dz = job->dz + (size_t)first * TAPS * (size_t)plane;
+    int outputs = s->c_out * TAPS;
+    int first = item * COLUMNS;
+    int columns = det_min_int(COLUMNS, outputs - first);
+    const float *dz = job->dz + first;
     for (int i = job->first; i < job->end; i++, dz += z_size(s))
-        det_gemm(DET_NO_TRANSPOSE, DET_TRANSPOSE, s->c_in, outputs * TAPS, plane, 1.0f,
-                 job->x + (size_t)i * (size_t)(s->c_in * plane), plane, dz, plane, 1.0f,
-                 job->dw + first * TAPS, s->c_out * TAPS);
+        det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, s->c_in, columns, plane, 1.0f,
+                 job->x + (size_t)i * (size_t)(s->c_in * plane), plane, dz, outputs, 1.0f,
+                 job->dw + first, outputs);
+}
+
+static void add_bias_gradient(const struct job *job, int live)
+{
+    int c_out = job->shape.c_out;
+    for (int c = 0; c < c_out; c++) {
+        double sum = 0.0;
+        for (int i = 0; i < live; i++)
+            sum += job->sums[i * c_out + c];
+        job->dbias[c] += (float)sum;
+    }
+}
+
+static void backward_chunks(struct job *job, int live)
+{
+    const struct det_conv_transpose2d *s = &job->shape;
+    int outputs = s->c_out * TAPS;
+    det_transpose(s->c_in, outputs, job->w, (size_t)outputs, job->turned, (size_t)s->c_in);
+    for (job->first = 0; job->first < live; job->first = job->end) {
+        job->end = det_min_int(job->first + chunk_of(s), live);
+        det_pool_run(job->cpu->pool, job->end - job->first, backward_image, job);
+        if (job->dw)
+            det_pool_run(job->cpu->pool, det_ceil_div(outputs, COLUMNS), weight_block, job);
+    }
+    if (job->dbias)
+        add_bias_gradient(job, live);
 }
 
 void det_conv_transpose2d_backward(struct det_device *dev, const struct det_conv_transpose2d *shape,
@@ -131,23 +189,24 @@ void det_conv_transpose2d_backward(struct det_device *dev, const struct det_conv
 {
     struct det_cpu *cpu = det_cpu_of(dev);
     int live = det_live(shape->count, shape->n);
-    det_channel_gradient(cpu, live, shape->c_out, 4 * shape->h_in * shape->w_in,
-                         shape->relu ? y : NULL, dy, dbias);
+    const float *mask = shape->relu ? y : NULL;
     struct job job = {.cpu = cpu,
                       .shape = *shape,
+                      .rows = rows_of_product(shape),
                       .x = x,
                       .w = w,
-                      .y = dy,
-                      .dz = (float *)cpu->shared,
+                      .dy = dy,
                       .dx = dx,
                       .dw = dw,
+                      .dbias = dbias,
+                      .mask = mask,
                       .accumulate = accumulate};
-    if (!dx && !dw)
-        return;
-    for (job.first = 0; job.first < live; job.first = job.end) {
-        job.end = det_min_int(job.first + CHUNK, live);
-        det_pool_run(cpu->pool, job.end - job.first, backward_image, &job);
-        if (dw)
-            det_pool_run(cpu->pool, det_ceil_div(shape->c_out, OUTPUTS), weight_block, &job);
-    }
+    job.sums = (double *)cpu->shared;
+    job.turned = (float *)(job.sums + (size_t)shape->n * (size_t)shape->c_out);
+    job.dz = job.turned + turned_size(shape);
+    if (dx || dw)
+        backward_chunks(&job, live);
+    else
+        det_channel_gradient(cpu, live, shape->c_out, TAPS * shape->h_in * shape->w_in, mask, dy,
+                             dbias);
 }
