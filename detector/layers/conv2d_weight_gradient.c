@@ -6,8 +6,6 @@
 #include "detector/layers/integers.h"
 #include "detector/layers/transpose.h"
 
-#include <string.h>
-
 #define COLUMNS 160 /* columns of dw that one item owns, about: whole input channels */
 
 struct job {
@@ -31,9 +29,8 @@ void det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape, size_t *
     struct det_conv2d_tiles tiles = det_conv2d_tiles(shape);
     size_t rows = (size_t)(owned_channels(shape) * shape->kernel * shape->kernel);
     size_t columns = (size_t)det_conv2d_tile_columns(&tiles, shape);
-    size_t collected = tiles.images > 1 ? (size_t)shape->c_out * columns : 0;
     size_t sum = rows * (size_t)shape->c_out * sizeof(float);
-    *per_worker = (rows * columns + collected) * sizeof(float);
+    *per_worker = (rows + (size_t)shape->c_out) * columns * sizeof(float);
     det_at_least(per_worker, sum); /* the same place holds the sum, turned */
     *per_worker += sum;
     *shared = 0;
@@ -45,31 +42,28 @@ void det_conv2d_weight_gradient_scratch(const struct det_conv2d *shape, size_t *
     }
 }
 
-/* The gradients of a tile of several images, side by side: [c_out, columns]. */
-static void collect_gradients(const struct job *job, const struct det_conv2d_tile *tile, float *to)
+/* A tile's gradients, turned: [columns, c_out]. */
+static void turn_gradients(const struct job *job, const struct det_conv2d_tile *tile, float *to)
 {
     const struct det_conv2d *s = &job->shape;
-    size_t plane = (size_t)(s->h_out * s->w_out);
-    const float *dy = job->dy + (size_t)tile->image * (size_t)s->c_out * plane;
-    for (int i = 0; i < tile->images; i++)
-        for (int c = 0; c < s->c_out; c++, dy += plane)
-            memcpy(to + (size_t)c * (size_t)tile->columns + (size_t)i * plane, dy,
-                   plane * sizeof *to);
+    int plane = s->h_out * s->w_out;
+    int columns = tile->rows * s->w_out;
+    const float *dy = job->dy + det_conv2d_output_at(s, tile->image) + tile->row * s->w_out;
+    for (int i = 0; i < tile->images; i++, dy += s->c_out * plane, to += columns * s->c_out)
+        det_transpose(s->c_out, columns, dy, (size_t)plane, to, (size_t)s->c_out);
 }
 
-/* sum [channels * taps, c_out] = (or +=) a tile's windows times the transpose of its dy. */
+/* sum [channels * taps, c_out] = (or +=) a tile's windows times its turned gradients. */
 static void add_tile(const struct job *job, const struct det_conv2d_tile *tile, int first,
                      int channels, float *scratch, int add, float *sum)
 {
     const struct det_conv2d *s = &job->shape;
-    int taps = s->kernel * s->kernel;
+    int rows = channels * s->kernel * s->kernel;
     int plane = s->h_out * s->w_out;
     size_t in = (size_t)(s->h_in * s->w_in);
-    const float *x = job->x + ((size_t)tile->image * (size_t)s->c_in + (size_t)first) * in;
-    const float *dy =
-        job->dy + (size_t)tile->image * (size_t)s->c_out * (size_t)plane + tile->row * s->w_out;
+    const float *x = job->x + det_conv2d_input_at(s, tile->image) + (size_t)first * in;
+    float *gradients = scratch + (size_t)rows * (size_t)tile->columns;
     const float *windows = scratch;
-    int ld_dy = plane;
     int ld = tile->columns;
     if (det_conv2d_is_pointwise(s)) {
         windows = x + tile->row * s->w_out;
@@ -79,14 +73,9 @@ static void add_tile(const struct job *job, const struct det_conv2d_tile *tile, 
             det_im2col(s, x + (size_t)i * (size_t)s->c_in * in, channels, tile->row, tile->rows,
                        scratch + i * plane, ld);
     }
-    if (job->tiles.images > 1) {
-        float *collected = scratch + (size_t)(channels * taps) * (size_t)tile->columns;
-        collect_gradients(job, tile, collected);
-        dy = collected;
-        ld_dy = tile->columns;
-    }
-    det_gemm(DET_NO_TRANSPOSE, DET_TRANSPOSE, channels * taps, s->c_out, tile->columns, 1.0f,
-             windows, ld, dy, ld_dy, add ? 1.0f : 0.0f, sum, s->c_out);
+    turn_gradients(job, tile, gradients);
+    det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, rows, s->c_out, tile->columns, 1.0f, windows, ld,
+             gradients, s->c_out, add ? 1.0f : 0.0f, sum, s->c_out);
 }
 
 /* A slice of the input channels: the transpose of its part of dw, in which form the products of few

@@ -1,6 +1,7 @@
 #include "detector/layers/im2col.h"
 
 #include "detector/layers/integers.h"
+#include "detector/layers/vector_targets.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ static void inside(int tap, int stride, int pad, int size, int out, int *first, 
 }
 
 /* One output row of one tap: `from` is the input row, at the tap's offset (may be negative). */
-static void copy_row(const float *from, int offset, int stride, int first, int end, int w_out,
+static inline void copy_row(const float *from, int offset, int stride, int first, int end, int w_out,
                      float *to)
 {
     for (int j = 0; j < first; j++)
@@ -31,6 +32,7 @@ static void copy_row(const float *from, int offset, int stride, int first, int e
         to[j] = 0.0f;
 }
 
+DET_VECTOR_TARGETS
 void det_im2col(const struct det_conv2d *shape, const float *x, int channels, int row, int rows,
                 float *col, int ld)
 {
@@ -51,6 +53,7 @@ void det_im2col(const struct det_conv2d *shape, const float *x, int channels, in
             }
 }
 
+DET_VECTOR_TARGETS
 void det_col2im(const struct det_conv2d *shape, const float *col, int ld, int channels, float *x)
 {
     const struct det_conv2d *s = shape;
