@@ -11,11 +11,16 @@ struct job {
     float *dy, *dbias;
 };
 
-DET_VECTOR_TARGETS double det_masked_sum(const float *y, size_t n, float *dy)
+DET_VECTOR_TARGETS static double masked_sum(const float *y, size_t n, float *dy)
 {
     if (y)
         det_relu_mask_plane(y, n, dy);
     return det_sum(dy, n);
+}
+
+double det_masked_sum(const float *y, size_t n, float *dy)
+{
+    return masked_sum(y, n, dy);
 }
 
 static void channel(void *arg, int item, int worker)

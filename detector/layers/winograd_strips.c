@@ -85,44 +85,54 @@ static size_t tile_offset(const struct det_channels_last *buffer, int tile)
     return ((size_t)row * (size_t)buffer->columns + (size_t)column) * (size_t)buffer->c;
 }
 
-DET_VECTOR_TARGETS
+/* The three transforms of a tile, all channels. */
+DET_VECTOR_TARGETS static void transform_input(const float *d, size_t row, size_t c, float *points,
+                                               size_t stride)
+{
+    for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+        det_winograd_both_sides(det_winograd_input, PATCH, PATCH, d + c0, row, c, points + c0,
+                                PATCH * stride, stride);
+}
+
+DET_VECTOR_TARGETS static void transform_gradient(const float *dy, size_t row, size_t c,
+                                                  float *points, size_t stride)
+{
+    for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+        det_winograd_both_sides(det_winograd_output_gradient, OUT, PATCH, dy + c0, row, c,
+                                points + c0, PATCH * stride, stride);
+}
+
+DET_VECTOR_TARGETS static void transform_output(const float *points, size_t stride, size_t row,
+                                                size_t c, float *y)
+{
+    for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+        det_winograd_both_sides(det_winograd_output, PATCH, OUT, points + c0, PATCH * stride,
+                                stride, y + c0, row, c);
+}
+
 void det_winograd_transform_inputs(const struct det_channels_last *buffer, const float *from,
                                    int first, int tiles, float *points, size_t stride)
 {
     size_t c = (size_t)buffer->c;
-    size_t row = (size_t)buffer->columns * c;
-    for (int t = 0; t < tiles; t++) {
-        const float *d = from + tile_offset(buffer, first + t);
-        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
-            det_winograd_both_sides(det_winograd_input, PATCH, PATCH, d + c0, row, c,
-                                    points + (size_t)t * c + c0, PATCH * stride, stride);
-    }
+    for (int t = 0; t < tiles; t++, points += c)
+        transform_input(from + tile_offset(buffer, first + t), (size_t)buffer->columns * c, c,
+                        points, stride);
 }
 
-DET_VECTOR_TARGETS
 void det_winograd_transform_gradients(const struct det_channels_last *buffer, const float *from,
                                       int first, int tiles, float *points, size_t stride)
 {
     size_t c = (size_t)buffer->c;
-    size_t row = (size_t)buffer->columns * c;
-    for (int t = 0; t < tiles; t++) {
-        const float *dy = from + tile_offset(buffer, first + t);
-        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
-            det_winograd_both_sides(det_winograd_output_gradient, OUT, PATCH, dy + c0, row, c,
-                                    points + (size_t)t * c + c0, PATCH * stride, stride);
-    }
+    for (int t = 0; t < tiles; t++, points += c)
+        transform_gradient(from + tile_offset(buffer, first + t), (size_t)buffer->columns * c, c,
+                           points, stride);
 }
 
-DET_VECTOR_TARGETS
 void det_winograd_transform_outputs(const struct det_channels_last *buffer, const float *points,
                                     size_t stride, int first, int tiles, float *to)
 {
     size_t c = (size_t)buffer->c;
-    size_t row = (size_t)buffer->columns * c;
-    for (int t = 0; t < tiles; t++) {
-        float *y = to + tile_offset(buffer, first + t);
-        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
-            det_winograd_both_sides(det_winograd_output, PATCH, OUT, points + (size_t)t * c + c0,
-                                    PATCH * stride, stride, y + c0, row, c);
-    }
+    for (int t = 0; t < tiles; t++, points += c)
+        transform_output(points, stride, (size_t)buffer->columns * c, c,
+                         to + tile_offset(buffer, first + t));
 }
