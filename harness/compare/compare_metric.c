@@ -26,13 +26,14 @@ int metric_elements(const struct run_log_field *field, int n_classes)
 
 static struct metric_value count(int64_t value)
 {
-    return (struct metric_value){.kind = METRIC_COUNT, .number = (double)value};
+    return (struct metric_value){
+        .kind = METRIC_COUNT, .null = value == RUN_LOG_UNKNOWN, .number = (double)value};
 }
 
-static struct metric_value real(double value, int nullable)
+static struct metric_value real(double value)
 {
     return (struct metric_value){
-        .kind = METRIC_REAL, .null = nullable && value == RUN_LOG_NONE, .number = value};
+        .kind = METRIC_REAL, .null = value == RUN_LOG_NONE, .number = value};
 }
 
 static struct metric_value ladder_of_classes(const int64_t (*ladders)[RUN_LOG_THRESHOLDS],
@@ -52,15 +53,15 @@ struct metric_value metric_value(const struct run_log_field *field, const void *
     case RUN_LOG_FLAG:
         return count(*(const int *)at);
     case RUN_LOG_NUMBER:
-        return real(*(const double *)at, 0);
     case RUN_LOG_SHARE:
-        return real(*(const double *)at, 1);
+        return real(*(const double *)at);
     case RUN_LOG_LADDER:
         return count(((const int64_t *)at)[element]);
     case RUN_LOG_CLASS_COUNTS:
-        return count((*(const int64_t *const *)at)[element]);
+        return *(void *const *)at ? count((*(const int64_t *const *)at)[element])
+                                  : count(RUN_LOG_UNKNOWN);
     case RUN_LOG_CLASS_SHARES:
-        return real((*(const double *const *)at)[element], 1);
+        return real(*(void *const *)at ? (*(const double *const *)at)[element] : RUN_LOG_NONE);
     case RUN_LOG_CLASS_LADDERS:
         return ladder_of_classes(*(const int64_t(*const *)[RUN_LOG_THRESHOLDS])at, element);
     case RUN_LOG_HASH:

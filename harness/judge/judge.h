@@ -5,8 +5,8 @@
 #ifndef HARNESS_JUDGE_H
 #define HARNESS_JUDGE_H
 
-#include "harness/log/log_reader.h"
 #include "harness/judge/verdict.h"
+#include "harness/log/log_reader.h"
 
 struct judge_rules {     /* the judge.* keys */
     double score;        /* a detection counts at or above */
@@ -20,6 +20,12 @@ void judge_rules_of(const struct logged_run *run, struct judge_rules *rules);
 
 /* Fills *out. Cannot fail: a run with nothing to judge is `incomplete`. */
 void judge_run(const struct logged_run *run, const struct judge_rules *rules, struct verdict *out);
+
+/* Whether the verdict, of judge_run over a run that still goes on, is one that no later step can
+ * change: not finite, at a standstill, or collapsed by as many evaluations as the rule asks for,
+ * past judge.after of steps that are known. */
+int judge_is_certain(const struct logged_run *run, const struct judge_rules *rules,
+                     const struct verdict *verdict);
 
 /* Read the log (a file or a run's folder) and judge it by its own rules. */
 enum det_code judge_log(const char *path, struct verdict *out, struct det_error *err);

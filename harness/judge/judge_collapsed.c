@@ -1,33 +1,38 @@
 #include "harness/judge/judge_rules.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* A class that was never detected counts as collapsed only with this many objects in every judged
  * evaluation: one or two rare objects that are missed are no collapse. */
 #define CLASS_OBJECTS_MIN 5
 
-/* Detections of class k, or of all classes (k < 0), at or above judge.score. */
-static int64_t detections_of(const struct run_log_eval *eval, int k)
+/* Whether class k, or every class (k < 0), has no detection at or above judge.score. */
+static int is_empty(const struct run_log_eval *eval, const struct judge_rules *rules, int k)
 {
-    return k < 0 ? logged_detections(eval) : eval->detections_per_class[k];
+    return k < 0 ? judge_empty(eval, rules) == JUDGE_EMPTY : eval->detections_per_class[k] == 0;
 }
 
-static int64_t objects_of(const struct run_log_eval *eval, int k)
+/* Whether the evaluation had something to detect, and the log tells whether it was. */
+static int says_something(const struct run_log_eval *eval, const struct judge_rules *rules, int k)
 {
-    return k < 0 ? eval->objects : eval->objects_per_class[k];
+    if (k < 0)
+        return judge_has_objects(eval) && judge_empty(eval, rules) != JUDGE_UNTOLD;
+    return eval->objects_per_class && eval->objects_per_class[k] > 0;
 }
 
 /* Index of the first evaluation of the unbroken row of empty ones that ends at the last one.
  * Evaluations without such objects say nothing and do not break the row. */
-static size_t first_empty(const struct logged_run *run, int k)
+static size_t first_empty(const struct logged_run *run, const struct judge_rules *rules, int k)
 {
     size_t first = run->n_evals;
     for (size_t i = run->n_evals; i-- > 0;) {
         const struct run_log_eval *eval = &run->evals[i];
-        if (objects_of(eval, k) > 0 && detections_of(eval, k) > 0)
+        if (!says_something(eval, rules, k))
+            continue;
+        if (!is_empty(eval, rules, k))
             break;
-        if (objects_of(eval, k) > 0)
-            first = i;
+        first = i;
     }
     return first;
 }
@@ -39,37 +44,64 @@ static int was_detected(const struct logged_run *run, const struct judge_rules *
 {
     int64_t row = 0;
     for (size_t i = 0; i < end; i++) {
-        row = detections_of(&run->evals[i], k) > 0 ? row + 1 : 0;
+        const int64_t *detections = run->evals[i].detections_per_class;
+        if (detections)
+            row = detections[k] > 0 ? row + 1 : 0;
         if (row >= rules->consecutive)
             return 1;
     }
     return 0;
 }
 
+/* What else the log tells about the evaluation: "; highest score 0.410, 600 detections at >= 0.05".
+ */
+static void describe(const struct run_log_eval *eval, char *out, size_t size)
+{
+    int length = 0;
+    out[0] = '\0';
+    if (eval->max_score != RUN_LOG_NONE)
+        length = snprintf(out, size, "; highest score %.3f", eval->max_score);
+    if (eval->detections[0] != RUN_LOG_UNKNOWN)
+        snprintf(out + length, size - (size_t)length, "%s %" PRId64 " detections at >= 0.05",
+                 length ? "," : ";", eval->detections[0]);
+}
+
+/* "160 objects"; without their number where it is not known. */
+static void describe_objects(const struct run_log_eval *eval, char out[40])
+{
+    if (eval->objects > 0)
+        snprintf(out, 40, "%" PRId64 " objects", eval->objects);
+    else
+        snprintf(out, 40, "the objects");
+}
+
 static int none_detected(const struct logged_run *run, const struct judge_rules *rules,
                          const int *at, int n, struct verdict *out)
 {
     for (int i = 0; i < n; i++)
-        if (logged_detections(&run->evals[at[i]]) > 0)
+        if (!is_empty(&run->evals[at[i]], rules, -1))
             return 0;
     const struct run_log_eval *last = &run->evals[at[0]];
-    int64_t first = run->evals[first_empty(run, -1)].step;
+    int64_t first = run->evals[first_empty(run, rules, -1)].step;
+    char objects[40], rest[100];
+    describe_objects(last, objects);
+    describe(last, rest, sizeof rest);
     return judge_say(out, VERDICT_COLLAPSED, "no_detections", first,
-                     "no detection at score >= %g on %" PRId64 " objects, from step %" PRId64
-                     " to step %" PRId64 "; highest score %.3f, %" PRId64 " detections at >= 0.05",
-                     rules->score, last->objects, first, last->step, last->max_score,
-                     last->detections[0]);
+                     "no detection at score >= %g on %s, from step %" PRId64 " to step %" PRId64
+                     "%s",
+                     rules->score, objects, first, last->step, rest);
 }
 
 /* Fewest objects of class k in the judged evaluations; -1 where one of them detects the class. */
 static int64_t fewest_missed(const struct logged_run *run, const int *at, int n, int k)
 {
-    int64_t fewest = objects_of(&run->evals[at[0]], k);
+    int64_t fewest = run->evals[at[0]].objects_per_class[k];
     for (int i = 0; i < n; i++) {
-        if (detections_of(&run->evals[at[i]], k) > 0)
+        const struct run_log_eval *eval = &run->evals[at[i]];
+        if (!eval->detections_per_class || eval->detections_per_class[k] > 0)
             return -1;
-        if (objects_of(&run->evals[at[i]], k) < fewest)
-            fewest = objects_of(&run->evals[at[i]], k);
+        if (eval->objects_per_class[k] < fewest)
+            fewest = eval->objects_per_class[k];
     }
     return fewest;
 }
@@ -80,20 +112,21 @@ static int class_empty(const struct logged_run *run, const struct judge_rules *r
     int64_t missed = fewest_missed(run, at, n, k);
     if (missed < 1)
         return 0;
-    size_t first = first_empty(run, k);
+    size_t first = first_empty(run, rules, k);
     const struct run_log_eval *last = &run->evals[at[0]];
     if (was_detected(run, rules, k, first))
         return judge_say(out, VERDICT_COLLAPSED, "class_lost", run->evals[first].step,
                          "class %.60s had detections at score >= %g and has none from step %" PRId64
                          " to step %" PRId64 " (%" PRId64 " objects)",
                          logged_class_name(run, k), rules->score, run->evals[first].step,
-                         last->step, objects_of(last, k));
+                         last->step, last->objects_per_class[k]);
     if (missed < CLASS_OBJECTS_MIN)
         return 0;
     return judge_say(out, VERDICT_COLLAPSED, "class_never", run->evals[first].step,
                      "class %.60s has no detection at score >= %g on %" PRId64
                      " objects by step %" PRId64 ", and never learnt to have any",
-                     logged_class_name(run, k), rules->score, objects_of(last, k), last->step);
+                     logged_class_name(run, k), rules->score, last->objects_per_class[k],
+                     last->step);
 }
 
 int judge_collapsed(const struct logged_run *run, const struct judge_rules *rules,
@@ -101,11 +134,11 @@ int judge_collapsed(const struct logged_run *run, const struct judge_rules *rule
 {
     int at[JUDGE_LAST_MAX];
     int n = judge_last_evals(run, rules, at);
-    if (n == 0)
-        return 0;
-    if (none_detected(run, rules, at, n, out))
+    if (n > 0 && none_detected(run, rules, at, n, out))
         return 1;
-    for (int k = 0; k < run->n_classes; k++)
+    if (judge_indirect(run, rules, at, n, out))
+        return 1;
+    for (int k = 0; n > 0 && run->evals[at[0]].detections_per_class && k < run->n_classes; k++)
         if (class_empty(run, rules, at, n, k, out))
             return 1;
     return 0;

@@ -41,8 +41,9 @@ static int bad_step(const struct run_log_step *step, struct verdict *out)
 {
     if (bad_loss(step, out))
         return 1;
-    /* A skipped step's overflow is the loss scaler at work, not divergence. */
-    if (!isfinite(step->grad_norm) && !step->skipped)
+    /* A skipped step's overflow is the loss scaler at work, not divergence. A log that does not say
+     * which steps were skipped cannot tell the two apart by the norm: the losses will. */
+    if (!isfinite(step->grad_norm) && step->skipped == 0)
         return judge_say(out, VERDICT_DIVERGED, "gradient_not_finite", step->step,
                          "the gradient's norm is %s at step %" PRId64, word(step->grad_norm),
                          step->step);

@@ -12,6 +12,13 @@ int judge_stalled(const struct logged_run *run, const struct judge_rules *rules,
 /* judge_collapsed.c: no detections, whole or per class, in the last judged evaluations. */
 int judge_collapsed(const struct logged_run *run, const struct judge_rules *rules,
                     struct verdict *out);
+/* judge_indirect.c: the same told by what logs without detection counts have: the foreground's
+ * accuracy, and average precision. n judged evaluations at `at`. */
+int judge_indirect(const struct logged_run *run, const struct judge_rules *rules, const int *at,
+                   int n, struct verdict *out);
+/* judge_untold.c: which rules this log says nothing about; none in our own. */
+void judge_untold(const struct logged_run *run, const struct judge_rules *rules,
+                  struct verdict *out);
 /* judge_warnings.c: everything worth a look. */
 void judge_warn(const struct logged_run *run, const struct judge_rules *rules, struct verdict *out);
 
@@ -19,11 +26,24 @@ void judge_warn(const struct logged_run *run, const struct judge_rules *rules, s
 int64_t judge_first_step(const struct logged_run *run, const struct judge_rules *rules);
 
 /* The last `consecutive` evaluations (fewer where there are fewer) that are past warm-up and on
- * images with objects: indices into run->evals from the last backwards. Returns their number, at
- * most JUDGE_LAST_MAX. */
+ * images with objects: indices into run->evals from the last backwards. Where some of them tell
+ * whether there are detections, those alone. Returns their number, at most JUDGE_LAST_MAX. */
 #define JUDGE_LAST_MAX 64 /* and the key's highest value */
 int judge_last_evals(const struct logged_run *run, const struct judge_rules *rules,
                      int at[JUDGE_LAST_MAX]);
+
+/* Whether an evaluation has detections at or above judge.score, as far as the log tells: by counts,
+ * or by the highest score. */
+enum judge_emptiness { JUDGE_UNTOLD, JUDGE_EMPTY, JUDGE_NOT_EMPTY };
+enum judge_emptiness judge_empty(const struct run_log_eval *eval, const struct judge_rules *rules);
+
+/* Logs that do not count objects are taken to have some. */
+int judge_has_objects(const struct run_log_eval *eval);
+
+/* Mean foreground accuracy, and share called background, of logged steps from first_step on that
+ * have foreground; returns how many these are. */
+int judge_foreground(const struct logged_run *run, int64_t first_step, double *accuracy,
+                     double *missed);
 
 /* Fill *out; returns 1, so that a rule can end with it. */
 int judge_say(struct verdict *out, enum verdict_kind kind, const char *rule, int64_t step,

@@ -44,7 +44,7 @@ static void no_positives(const struct logged_run *run, const char *rule, const c
     int64_t objects = 0;
     for (size_t i = 0; i < run->n_steps; i++) {
         row = count(&run->steps[i]) == 0 ? row + 1 : 0;
-        objects = row ? objects + run->steps[i].objects : 0;
+        objects = row && run->steps[i].objects > 0 ? objects + run->steps[i].objects : 0;
         if (row < STEPS_WITHOUT_POSITIVES)
             continue;
         int64_t first = run->steps[i + 1 - STEPS_WITHOUT_POSITIVES].step;
@@ -66,20 +66,16 @@ static size_t last_steps(const struct logged_run *run)
 
 static void fg_accuracy_low(const struct logged_run *run, struct verdict *out)
 {
-    double sum = 0, missed = 0;
-    int n = 0;
+    double accuracy, missed;
     size_t first = run->n_steps - last_steps(run);
-    for (size_t i = first; i < run->n_steps; i++)
-        if (run->steps[i].fg_accuracy != RUN_LOG_NONE) {
-            sum += run->steps[i].fg_accuracy;
-            missed += run->steps[i].false_negative;
-            n++;
-        }
-    if (n >= FG_STEPS_MIN && sum / n < FG_ACCURACY_MIN)
+    if (run->n_steps == 0)
+        return;
+    int n = judge_foreground(run, run->steps[first].step, &accuracy, &missed);
+    if (n >= FG_STEPS_MIN && accuracy < FG_ACCURACY_MIN)
         warn(out, "fg_accuracy_low", run->steps[first].step,
              "foreground accuracy is %.3f over the last %d steps with foreground, %.0f %% of it is "
              "called background",
-             sum / n, n, 100 * missed / n);
+             accuracy, n, 100 * missed);
 }
 
 static void proposal_recall_low(const struct logged_run *run, struct verdict *out)
@@ -98,7 +94,7 @@ static void clipping(const struct logged_run *run, struct verdict *out)
     size_t clipped = 0;
     int64_t first = -1;
     for (size_t i = 0; i < run->n_steps; i++)
-        if (run->steps[i].clipped && clipped++ == 0)
+        if (run->steps[i].clipped > 0 && clipped++ == 0)
             first = run->steps[i].step;
     if ((double)clipped > CLIPPED_SHARE_MAX * (double)run->n_steps)
         warn(out, "clipping", first, "%zu of %zu steps were clipped to norm %g", clipped,
@@ -111,7 +107,7 @@ static void last_evaluation_empty(const struct logged_run *run, const struct jud
     if (!run->n_evals)
         return;
     const struct run_log_eval *last = &run->evals[run->n_evals - 1];
-    if (last->objects > 0 && logged_detections(last) == 0)
+    if (judge_has_objects(last) && judge_empty(last, rules) == JUDGE_EMPTY)
         warn(out, "last_evaluation_empty", last->step,
              "the last evaluation has no detection at score >= %g; %" PRId64
              " empty ones in a row would be a collapse",
@@ -137,8 +133,8 @@ static void class_empty(const struct logged_run *run, const struct judge_rules *
     if (!run->n_evals)
         return;
     const struct run_log_eval *last = &run->evals[run->n_evals - 1];
-    if (logged_detections(last) == 0)
-        return; /* said already */
+    if (logged_detections(last) <= 0)
+        return; /* said already, or not in this log */
     for (int k = 0; k < run->n_classes; k++)
         if (last->objects_per_class[k] > 0 && last->detections_per_class[k] == 0)
             warn(out, "class_empty", last->step,
@@ -146,11 +142,15 @@ static void class_empty(const struct logged_run *run, const struct judge_rules *
                  logged_class_name(run, k), rules->score, last->objects_per_class[k]);
 }
 
+/* RUN_LOG_NONE where a step does not tell its loss. */
 static double mean_loss(const struct logged_run *run, size_t first, size_t n)
 {
     double sum = 0;
-    for (size_t i = first; i < first + n; i++)
+    for (size_t i = first; i < first + n; i++) {
+        if (run->steps[i].loss == RUN_LOG_NONE)
+            return RUN_LOG_NONE;
         sum += run->steps[i].loss;
+    }
     return sum / (double)n;
 }
 
@@ -160,7 +160,7 @@ static void loss_rose(const struct logged_run *run, struct verdict *out)
     if (n == 0 || 2 * n > run->n_steps)
         return;
     double first = mean_loss(run, 0, n), last = mean_loss(run, run->n_steps - n, n);
-    if (last > first)
+    if (first != RUN_LOG_NONE && last > first)
         warn(out, "loss_rose", run->steps[run->n_steps - n].step,
              "the mean loss of the last %zu steps, %.4g, is above that of the first ones, %.4g", n,
              last, first);

@@ -25,6 +25,29 @@ void verdict_print(FILE *to, const char *run, const struct verdict *verdict)
     fprintf(to, ": %s\n", verdict->why);
 }
 
+void verdict_print_warnings(FILE *to, const char *run, const struct verdict *verdict)
+{
+    for (int i = 0; i < verdict->n_warnings; i++)
+        fprintf(to, "%s: warning (%s) at step %" PRId64 ": %s\n", run, verdict->warnings[i].rule,
+                verdict->warnings[i].step, verdict->warnings[i].why);
+    if (!verdict->n_untold)
+        return;
+    fprintf(to, "%s: cannot be told from this log: ", run);
+    for (int i = 0; i < verdict->n_untold; i++)
+        fprintf(to, "%s%s", i ? ", " : "", verdict->untold[i]);
+    fputc('\n', to);
+}
+
+static void put_untold(struct json_text *text, const struct verdict *verdict)
+{
+    if (!verdict->n_untold)
+        return;
+    json_text_open(text, "untold", '[');
+    for (int i = 0; i < verdict->n_untold; i++)
+        json_text_string(text, NULL, verdict->untold[i]);
+    json_text_close(text, ']');
+}
+
 void verdict_put_json(struct json_text *text, const struct verdict *verdict)
 {
     json_text_string(text, "verdict", verdict_name(verdict->kind));
@@ -41,4 +64,5 @@ void verdict_put_json(struct json_text *text, const struct verdict *verdict)
         json_text_close(text, '}');
     }
     json_text_close(text, ']');
+    put_untold(text, verdict);
 }

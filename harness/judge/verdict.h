@@ -18,6 +18,7 @@ enum verdict_kind {
 
 #define VERDICT_WHY_LENGTH 256
 #define VERDICT_WARNINGS_MAX 8
+#define VERDICT_UNTOLD_MAX 12
 
 struct verdict_warning { /* worth a look, but no reason to fail */
     const char *rule;    /* static */
@@ -32,6 +33,8 @@ struct verdict {
     char why[VERDICT_WHY_LENGTH]; /* one sentence with the numbers */
     int n_warnings;
     struct verdict_warning warnings[VERDICT_WARNINGS_MAX];
+    int n_untold; /* rules that need what the log does not hold; none of our own logs */
+    const char *untold[VERDICT_UNTOLD_MAX]; /* static */
 };
 
 /* "healthy", "collapsed", ... */
@@ -40,10 +43,14 @@ const char *verdict_name(enum verdict_kind kind);
 /* Exit status of a command that ends with this verdict: 0 where healthy, 1 otherwise. */
 int verdict_status(enum verdict_kind kind);
 
-/* One line, `run: verdict (rule) at step N: why`; warnings are left to the caller. */
+/* One line, `run: verdict (rule) at step N: why`; the rest is left to the caller. */
 void verdict_print(FILE *to, const char *run, const struct verdict *verdict);
 
-/* The keys `verdict`, `rule`, `step`, `why`, `warnings` into the object that is open in text. */
+/* A line for each warning, and one that lists what cannot be told. */
+void verdict_print_warnings(FILE *to, const char *run, const struct verdict *verdict);
+
+/* The keys `verdict`, `rule`, `step`, `why`, `warnings` and, where there is something that cannot
+ * be told, `untold` into the object that is open in text. */
 void verdict_put_json(struct json_text *text, const struct verdict *verdict);
 
 #endif

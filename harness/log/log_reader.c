@@ -25,6 +25,18 @@ static void *next_element(void **array, size_t n, size_t *capacity, size_t size)
     return element;
 }
 
+struct run_log_step *logged_run_new_step(struct logged_run *run)
+{
+    return next_element((void **)&run->steps, run->n_steps, &run->steps_capacity,
+                        sizeof *run->steps);
+}
+
+struct run_log_eval *logged_run_new_eval(struct logged_run *run)
+{
+    return next_element((void **)&run->evals, run->n_evals, &run->evals_capacity,
+                        sizeof *run->evals);
+}
+
 static void steps_reach(struct logged_run *run, int64_t step)
 {
     if (step > run->steps_done)
@@ -96,8 +108,7 @@ static enum det_code read_header(struct logged_run *run, json_t *line, struct de
 
 static enum det_code read_step(struct logged_run *run, const json_t *line, struct det_error *err)
 {
-    struct run_log_step *step =
-        next_element((void **)&run->steps, run->n_steps, &run->steps_capacity, sizeof *step);
+    struct run_log_step *step = logged_run_new_step(run);
     if (!step)
         return det_fail(err, DET_NO_MEMORY, "no memory for %zu steps", run->n_steps + 1);
     enum det_code code = log_read_step(line, step, err);
@@ -113,8 +124,7 @@ static enum det_code read_step(struct logged_run *run, const json_t *line, struc
 
 static enum det_code read_eval(struct logged_run *run, const json_t *line, struct det_error *err)
 {
-    struct run_log_eval *eval =
-        next_element((void **)&run->evals, run->n_evals, &run->evals_capacity, sizeof *eval);
+    struct run_log_eval *eval = logged_run_new_eval(run);
     if (!eval)
         return det_fail(err, DET_NO_MEMORY, "no memory for %zu evaluations", run->n_evals + 1);
     eval->n_classes = run->n_classes;
@@ -267,6 +277,8 @@ const char *logged_class_name(const struct logged_run *run, int k)
 int64_t logged_detections(const struct run_log_eval *eval)
 {
     int64_t sum = 0;
+    if (!eval->detections_per_class)
+        return RUN_LOG_UNKNOWN;
     for (int k = 0; k < eval->n_classes; k++)
         sum += eval->detections_per_class[k];
     return sum;

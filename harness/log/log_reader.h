@@ -9,12 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct logged_run { /* everything is owned by the run */
-    char *path;     /* of the log file */
+struct logged_run {     /* everything is owned by the run */
+    char *path;         /* of the log file */
+    const char *format; /* of whose trainer; NULL: our own (static) */
     const char *name, *recipe;
     uint64_t dataset_checksum;
     int64_t seed;
     int64_t planned_steps;
+    int strict;          /* a run is not healthy where the log cannot tell whether it collapsed */
+    int planned_unknown; /* the log does not say, nor did the user: planned_steps is steps_done */
     int64_t parameters;
     int n_classes;
     const char **classes;      /* [n_classes] */
@@ -42,6 +45,11 @@ struct logged_run { /* everything is owned by the run */
 enum det_code logged_run_open(const char *path, struct logged_run **out, struct det_error *err);
 void logged_run_close(struct logged_run *run); /* NULL is allowed */
 
+/* Room for one step, or evaluation, more: zeroed, not counted yet (n_steps++); NULL where there is
+ * no memory. Pointers to earlier ones are void then. */
+struct run_log_step *logged_run_new_step(struct logged_run *run);
+struct run_log_eval *logged_run_new_eval(struct logged_run *run);
+
 /* The number behind a configuration key, or `otherwise` where the log has none. */
 double logged_config_number(const struct logged_run *run, const char *key, double otherwise);
 
@@ -52,7 +60,8 @@ void logged_value_text(const json_t *value, char *out, size_t size);
 /* The class's name; k from 0. */
 const char *logged_class_name(const struct logged_run *run, int k);
 
-/* Detections of the evaluation at or above judge.score, over all classes. */
+/* Detections of the evaluation at or above judge.score, over all classes; RUN_LOG_UNKNOWN where the
+ * log does not count them. */
 int64_t logged_detections(const struct run_log_eval *eval);
 
 #endif

@@ -16,8 +16,13 @@
 
 #define RUN_LOG_VERSION 1
 #define RUN_LOG_THRESHOLDS 6
-#define RUN_LOG_NONE (-1.0) /* a mean over nothing, `null` in the log; no real value is negative   \
-                             */
+#define RUN_LOG_NONE                                                                               \
+    (-1.0) /* a mean over nothing, `null` in the log; no real value is negative                    \
+            */
+/* Logs of other trainers (harness/foreign/) lack values. What is not there is never 0: numbers are
+ * RUN_LOG_NONE, counts and flags RUN_LOG_UNKNOWN, lists NULL; the hash means something only where
+ * weights_finite is known. */
+#define RUN_LOG_UNKNOWN (-1)
 
 /* The ladder of score thresholds: 0.05 0.1 0.3 0.5 0.7 0.9. */
 extern const double run_log_thresholds[RUN_LOG_THRESHOLDS];

@@ -68,6 +68,66 @@ static const struct run_log_field eval_fields[] = {
     EVAL(RUN_LOG_FLAG, weights_finite),
 };
 
+static void clear_field(enum run_log_type type, void *at)
+{
+    switch (type) {
+    case RUN_LOG_INT:
+        *(int64_t *)at = RUN_LOG_UNKNOWN;
+        return;
+    case RUN_LOG_FLAG:
+        *(int *)at = RUN_LOG_UNKNOWN;
+        return;
+    case RUN_LOG_NUMBER:
+    case RUN_LOG_SHARE:
+        *(double *)at = RUN_LOG_NONE;
+        return;
+    case RUN_LOG_HASH:
+        *(uint64_t *)at = 0;
+        return;
+    case RUN_LOG_LADDER:
+        for (int t = 0; t < RUN_LOG_THRESHOLDS; t++)
+            ((int64_t *)at)[t] = RUN_LOG_UNKNOWN;
+        return;
+    case RUN_LOG_CLASS_COUNTS:
+    case RUN_LOG_CLASS_SHARES:
+    case RUN_LOG_CLASS_LADDERS:
+        *(void **)at = NULL;
+        return;
+    }
+}
+
+void run_log_clear(const struct run_log_field *fields, size_t n, void *record)
+{
+    for (size_t i = 0; i < n; i++)
+        clear_field(fields[i].type, (char *)record + fields[i].offset);
+}
+
+int run_log_has(const struct run_log_field *field, const void *record)
+{
+    const void *at = (const char *)record + field->offset;
+    switch (field->type) {
+    case RUN_LOG_INT:
+        return *(const int64_t *)at != RUN_LOG_UNKNOWN;
+    case RUN_LOG_FLAG:
+        return *(const int *)at != RUN_LOG_UNKNOWN;
+    case RUN_LOG_NUMBER:
+    case RUN_LOG_SHARE:
+        return *(const double *)at != RUN_LOG_NONE;
+    case RUN_LOG_HASH:
+        return *(const uint64_t *)at != 0;
+    case RUN_LOG_LADDER:
+        for (int t = 0; t < RUN_LOG_THRESHOLDS; t++)
+            if (((const int64_t *)at)[t] != RUN_LOG_UNKNOWN)
+                return 1;
+        return 0;
+    case RUN_LOG_CLASS_COUNTS:
+    case RUN_LOG_CLASS_SHARES:
+    case RUN_LOG_CLASS_LADDERS:
+        break;
+    }
+    return *(void *const *)at != NULL;
+}
+
 const struct run_log_field *run_log_step_fields(size_t *n)
 {
     *n = sizeof step_fields / sizeof step_fields[0];

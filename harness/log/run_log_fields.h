@@ -27,4 +27,10 @@ struct run_log_field {
 const struct run_log_field *run_log_step_fields(size_t *n);
 const struct run_log_field *run_log_eval_fields(size_t *n);
 
+/* Set every field of the record to "not in this log" (run_log.h), the step too. */
+void run_log_clear(const struct run_log_field *fields, size_t n, void *record);
+
+/* Whether the record has a value for the field. */
+int run_log_has(const struct run_log_field *field, const void *record);
+
 #endif

@@ -68,16 +68,24 @@ static void put_steps(FILE *to, const struct logged_run *run)
         for (size_t l = 0; l < N_LOSSES; l++)
             fprintf(to, "\t%d", !isfinite(value_at(step, loss_offsets[l])));
         put_value(to, step->grad_norm);
-        fprintf(to, "\t%d", step->clipped);
+        fprintf(to, "\t%d", step->clipped > 0);
         put_value(to, smoothed(run, i, offsetof(struct run_log_step, rpn_fg_accuracy)));
         put_value(to, smoothed(run, i, offsetof(struct run_log_step, fg_accuracy)));
-        fprintf(to, "\t%d\n", !isfinite(step->grad_norm) && !step->skipped);
+        fprintf(to, "\t%d\n", !isfinite(step->grad_norm) && step->skipped == 0);
     }
+}
+
+static void put_count(FILE *to, int64_t count)
+{
+    if (count == RUN_LOG_UNKNOWN)
+        fputs("\t?", to);
+    else
+        fprintf(to, "\t%" PRId64, count);
 }
 
 static int eval_is_bad(const struct run_log_eval *eval)
 {
-    return !eval->weights_finite || eval->not_finite > 0 || !isfinite(eval->max_score);
+    return eval->weights_finite == 0 || eval->not_finite > 0 || !isfinite(eval->max_score);
 }
 
 static void put_evals(FILE *to, const struct logged_run *run)
@@ -89,18 +97,19 @@ static void put_evals(FILE *to, const struct logged_run *run)
         to);
     for (size_t i = 0; i < run->n_evals; i++) {
         const struct run_log_eval *eval = &run->evals[i];
-        fprintf(to, "%" PRId64 "\t%" PRId64, eval->step, logged_detections(eval));
+        fprintf(to, "%" PRId64, eval->step);
+        put_count(to, logged_detections(eval));
         for (int t = 0; t < RUN_LOG_THRESHOLDS; t++)
-            fprintf(to, "\t%" PRId64, eval->detections[t]);
-        fprintf(to, "\t%" PRId64, eval->objects);
+            put_count(to, eval->detections[t]);
+        put_count(to, eval->objects);
         put_value(to, eval->max_score);
         put_value(to, eval->mean_object_score);
         put_value(to, eval->max_objectness);
         put_value(to, eval->proposal_recall);
-        fprintf(to, "\t%" PRId64, eval->not_finite);
+        put_count(to, eval->not_finite);
         put_value(to, eval->rpn_fg_bg_ratio);
         put_value(to, eval->roi_fg_bg_ratio);
-        fprintf(to, "\t%" PRId64, eval->objects_found[3]);
+        put_count(to, eval->objects_found[3]);
         put_value(to, eval->box_ap);
         put_value(to, eval->box_ap50);
         put_value(to, eval->mask_ap);
@@ -113,9 +122,12 @@ static void put_ladder(FILE *to, const struct logged_run *run)
 {
     fputs("# threshold; detections and objects found in the last evaluation\n", to);
     const struct run_log_eval *eval = run->n_evals ? &run->evals[run->n_evals - 1] : NULL;
-    for (int t = 0; eval && t < RUN_LOG_THRESHOLDS; t++)
-        fprintf(to, "%g\t%" PRId64 "\t%" PRId64 "\n", run_log_thresholds[t], eval->detections[t],
-                eval->objects_found[t]);
+    for (int t = 0; eval && t < RUN_LOG_THRESHOLDS; t++) {
+        fprintf(to, "%g", run_log_thresholds[t]);
+        put_count(to, eval->detections[t]);
+        put_count(to, eval->objects_found[t]);
+        fputc('\n', to);
+    }
 }
 
 /* ---- runs.gp ---- */
@@ -150,7 +162,7 @@ static int is_bad(const struct logged_run *run)
 {
     for (size_t i = 0; i < run->n_steps; i++)
         if (!isfinite(run->steps[i].loss) ||
-            (!isfinite(run->steps[i].grad_norm) && !run->steps[i].skipped))
+            (!isfinite(run->steps[i].grad_norm) && run->steps[i].skipped == 0))
             return 1;
     for (size_t i = 0; i < run->n_evals; i++)
         if (eval_is_bad(&run->evals[i]))
@@ -162,7 +174,7 @@ static int clipped_steps(const struct logged_run *run)
 {
     int n = 0;
     for (size_t i = 0; i < run->n_steps; i++)
-        n += run->steps[i].clipped;
+        n += run->steps[i].clipped > 0;
     return n;
 }
 

@@ -18,11 +18,16 @@ static const struct run_log_eval *last_eval(const struct logged_run *run)
     return run->n_evals ? &run->evals[run->n_evals - 1] : NULL;
 }
 
+/* RUN_LOG_NONE where one of them is not in the log. */
 static double mean_of(const struct logged_run *run, size_t first, size_t n, size_t offset)
 {
     double sum = 0;
-    for (size_t i = first; i < first + n; i++)
-        sum += *(const double *)((const char *)&run->steps[i] + offset);
+    for (size_t i = first; i < first + n; i++) {
+        double value = *(const double *)((const char *)&run->steps[i] + offset);
+        if (value == RUN_LOG_NONE)
+            return RUN_LOG_NONE;
+        sum += value;
+    }
     return sum / (double)n;
 }
 
@@ -32,11 +37,14 @@ static void loss_row(const struct column_set *set, const char *label, size_t off
     for (int i = 0; i < set->n; i++) {
         const struct logged_run *run = set->runs[i];
         size_t n = run->n_steps < LOSS_STEPS ? run->n_steps : LOSS_STEPS;
-        if (n)
-            table_cell(set->table, "%.4f -> %.4f", mean_of(run, 0, n, offset),
-                       mean_of(run, run->n_steps - n, n, offset));
-        else
+        double from = n ? mean_of(run, 0, n, offset) : RUN_LOG_NONE;
+        double to = n ? mean_of(run, run->n_steps - n, n, offset) : RUN_LOG_NONE;
+        if (!n)
             table_cell(set->table, "no steps");
+        else if (from == RUN_LOG_NONE || to == RUN_LOG_NONE)
+            table_cell(set->table, "-");
+        else
+            table_cell(set->table, "%.4f -> %.4f", from, to);
     }
 }
 
@@ -51,20 +59,30 @@ static void losses(const struct column_set *set)
     loss_row(set, "loss_mask", offsetof(struct run_log_step, loss_mask));
 }
 
+/* A count, and one in brackets; "-" for what is not in the log. */
+static void count_cell(struct table *table, int64_t count, int64_t found)
+{
+    if (count == RUN_LOG_UNKNOWN)
+        table_cell(table, "-");
+    else if (found == RUN_LOG_UNKNOWN)
+        table_cell(table, "%" PRId64, count);
+    else
+        table_cell(table, "%" PRId64 " (%" PRId64 ")", count, found);
+}
+
 static void detections(const struct column_set *set)
 {
     table_heading(set->table, "Detections in the last evaluation");
     table_cell(set->table, "objects to find");
     for (int i = 0; i < set->n; i++)
-        table_cell(set->table, "%" PRId64,
-                   last_eval(set->runs[i]) ? last_eval(set->runs[i])->objects : 0);
+        count_cell(set->table, last_eval(set->runs[i]) ? last_eval(set->runs[i])->objects : 0,
+                   RUN_LOG_UNKNOWN);
     for (int t = 0; t < RUN_LOG_THRESHOLDS; t++) {
         table_cell(set->table, "score >= %g (objects found)", run_log_thresholds[t]);
         for (int i = 0; i < set->n; i++) {
             const struct run_log_eval *eval = last_eval(set->runs[i]);
             if (eval)
-                table_cell(set->table, "%" PRId64 " (%" PRId64 ")", eval->detections[t],
-                           eval->objects_found[t]);
+                count_cell(set->table, eval->detections[t], eval->objects_found[t]);
             else
                 table_cell(set->table, "-");
         }
@@ -88,7 +106,7 @@ static void classes(const struct column_set *set)
         table_cell(set->table, "%s", logged_class_name(set->runs[0], k));
         for (int i = 0; i < set->n; i++) {
             const struct run_log_eval *eval = last_eval(set->runs[i]);
-            if (eval)
+            if (eval && eval->detections_per_class && eval->objects_per_class)
                 table_cell(set->table, "%" PRId64 " of %" PRId64, eval->detections_per_class[k],
                            eval->objects_per_class[k]);
             else
@@ -155,14 +173,20 @@ static void clipped_row(const struct column_set *set)
     table_cell(set->table, "steps clipped (highest gradient norm)");
     for (int i = 0; i < set->n; i++) {
         const struct logged_run *run = set->runs[i];
-        size_t clipped = 0;
+        size_t clipped = 0, known = 0;
         double highest = 0;
         for (size_t s = 0; s < run->n_steps; s++) {
-            clipped += run->steps[s].clipped != 0;
+            known += run->steps[s].clipped != RUN_LOG_UNKNOWN;
+            clipped += run->steps[s].clipped > 0;
             if (!(run->steps[s].grad_norm <= highest)) /* NaN stays */
                 highest = run->steps[s].grad_norm;
         }
-        table_cell(set->table, "%zu of %zu (%.3g)", clipped, run->n_steps, highest);
+        if (known || !run->format)
+            table_cell(set->table, "%zu of %zu (%.3g)", clipped, run->n_steps, highest);
+        else if (highest != 0)
+            table_cell(set->table, "- (%.3g)", highest);
+        else
+            table_cell(set->table, "-");
     }
 }
 
