@@ -117,11 +117,53 @@ enum det_code det_model_score_boxes(struct det_model *model, int n, const int32_
  * "roi_matched", "rpn_sampled", ...) to device memory. Returns 0 for an unknown name, else 1. roi_* rows from
  * roi_count on are undefined; roi_matched are rows of the packed batch truth, -1 for background. */
 struct det_tap {
-    const void *data;
+    void *data; /* written to only from a det_pass_hook */
     enum { DET_TAP_FLOAT, DET_TAP_INT32, DET_TAP_INT8 } type;
     int rows, columns;
 };
 int det_model_tap(struct det_model *model, const char *name, struct det_tap *out);
+/* first[l] .. first[l + 1] - 1 are the anchors of pyramid level l. */
+void det_model_anchor_levels(const struct det_model *model, int first[DET_MAX_LEVELS + 1]);
+
+/* Teacher forcing: a hook that is called in the middle of every training pass, right after each of
+ * its discrete decisions and before anything is computed from them. It may read the decision
+ * through the taps and activations, and write another in its place. NULL: no hook. A backend that
+ * captures its steps runs them launch by launch while there is one. */
+enum det_pass_stage {
+    DET_PASS_TRUNK,     /* the activations of backbone, FPN and RPN head */
+    DET_PASS_ANCHORS,   /* rpn_sampled, rpn_targets */
+    DET_PASS_PROPOSALS, /* proposal_count, proposal_boxes, proposal_scores */
+    DET_PASS_ROIS,      /* roi_count, roi_boxes, roi_image, roi_level, roi_labels, roi_matched, ... */
+    DET_PASS_BOX_HEAD,  /* the box head's activations */
+    DET_PASS_MASK_HEAD, /* the mask head's */
+};
+typedef void det_pass_hook(void *arg, enum det_pass_stage stage);
+void det_model_set_hook(struct det_model *model, det_pass_hook *hook, void *arg);
+
+/* What a training pass's gradients turn on: the i-th layer with a ReLU, whose backward asks for
+ * y > 0, or with a maximum. Device memory; written to only from a hook. Returns 0 where there are
+ * fewer. Before the first pass the trunk has no rows. */
+struct det_activation {
+    const char *name;          /* the last weight's before it */
+    enum det_pass_stage stage; /* complete from there on */
+    int rows, planes, plane;   /* value: [rows, planes, plane]; rows are the maximum */
+    const int32_t *count;      /* live rows, on the device; NULL: all */
+    float *value;
+    int32_t *argmax;    /* of a maximum: element of the input's plane, as value; NULL: a ReLU */
+    const float *input; /* of a maximum: [rows, planes, input_plane] */
+    int input_plane;
+};
+int det_model_activation(struct det_model *model, size_t i, struct det_activation *out);
+
+/* What a model's state is beside its parameters and their optimiser state. */
+struct det_counters {
+    int64_t updates;          /* optimiser steps made: AdamW's bias correction */
+    double loss_scale;        /* of the dynamic loss scaler; 1 in fp32 */
+    int64_t loss_scale_clean; /* clean steps since it last changed */
+};
+struct det_counters det_model_counters(const struct det_model *model);
+/* Also makes the layers see parameters that were uploaded: mixed precision keeps rounded copies. */
+void det_model_set_counters(struct det_model *model, const struct det_counters *counters);
 
 /* ---- checkpoints (safetensors, torchvision's names; optimiser state under "optimizer.*") ---- */
 enum det_code det_checkpoint_save(struct det_model *model, const char *path, int64_t step,

@@ -80,10 +80,17 @@ int det_model_tap(struct det_model *m, const char *name, struct det_tap *out)
         {"rpn_logits", {m->d.logits, DET_TAP_FLOAT, n, m->n_anchors}},
         {"rpn_deltas", {m->d.deltas, DET_TAP_FLOAT, n * m->n_anchors, 4}},
         {"rpn_sampled", {m->d.rpn_sampled.labels, DET_TAP_INT8, n, m->n_anchors}},
+        {"rpn_targets", {m->d.rpn_sampled.targets, DET_TAP_FLOAT, n * m->n_anchors, 4}},
+        {"proposal_count", {m->d.proposals.count, DET_TAP_INT32, n, 1}},
+        {"proposal_boxes",
+         {m->d.proposals.boxes, DET_TAP_FLOAT, n * m->d.proposals.max_per_image, 4}},
+        {"proposal_scores",
+         {m->d.proposals.scores, DET_TAP_FLOAT, n, m->d.proposals.max_per_image}},
         {"anchors", {m->d.anchors, DET_TAP_FLOAT, m->n_anchors, 4}},
         {"roi_count", {rois->count, DET_TAP_INT32, 1, 1}},
         {"roi_boxes", {rois->boxes, DET_TAP_FLOAT, rois->max_rois, 4}},
         {"roi_image", {rois->image, DET_TAP_INT32, rois->max_rois, 1}},
+        {"roi_level", {rois->level, DET_TAP_INT32, rois->max_rois, 1}},
         {"roi_labels", {rois->labels, DET_TAP_INT32, rois->max_rois, 1}},
         {"roi_matched", {rois->matched, DET_TAP_INT32, rois->max_rois, 1}},
         {"roi_index", {rois->index, DET_TAP_INT32, rois->max_rois, 1}},
@@ -100,4 +107,30 @@ int det_model_tap(struct det_model *m, const char *name, struct det_tap *out)
             return 1;
         }
     return 0;
+}
+
+void det_model_anchor_levels(const struct det_model *m, int first[DET_MAX_LEVELS + 1])
+{
+    memcpy(first, m->level_first, sizeof m->level_first);
+}
+
+void det_model_set_hook(struct det_model *m, det_pass_hook *hook, void *arg)
+{
+    m->hook = hook;
+    m->hook_arg = arg;
+}
+
+struct det_counters det_model_counters(const struct det_model *m)
+{
+    return (struct det_counters){.updates = m->updates,
+                                 .loss_scale = m->scaler.scale,
+                                 .loss_scale_clean = m->scaler.clean};
+}
+
+void det_model_set_counters(struct det_model *m, const struct det_counters *counters)
+{
+    m->updates = counters->updates;
+    m->scaler.scale = counters->loss_scale;
+    m->scaler.clean = counters->loss_scale_clean;
+    det_parameters_round(&m->params, m->dev);
 }

@@ -79,6 +79,8 @@ struct det_model {
     struct det_loss_scaler scaler;
     int64_t updates;      /* optimiser steps made: AdamW's bias correction */
     int last_images;      /* of the last pass */
+    det_pass_hook *hook;  /* called after each decision of a training pass; NULL: none */
+    void *hook_arg;
 };
 
 /* What the operations are told, from the configuration; RoIAlign also of the last pass's images. */

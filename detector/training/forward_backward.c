@@ -25,6 +25,12 @@ static struct det_box_loss box_loss(double beta, enum det_avg_factor avg_factor,
         .beta = (float)beta, .avg_factor = avg_factor, .loss_scale = (float)loss_scale};
 }
 
+static void decided(struct det_model *m, enum det_pass_stage stage)
+{
+    if (m->hook)
+        m->hook(m->hook_arg, stage);
+}
+
 /* Anchors assigned and sampled; loss_rpn_cls, loss_rpn_bbox and their gradients as anchor rows. */
 static void rpn_losses(struct det_model *m, const struct det_images *images,
                        const struct det_truth *truth, double scale)
@@ -37,6 +43,7 @@ static void rpn_losses(struct det_model *m, const struct det_images *images,
     int rows = images->n * m->n_anchors;
     ops->rpn_assign(m->dev, &assign, m->d.anchors, images, truth, &m->d.control->step,
                     &m->d.rpn_sampled);
+    decided(m, DET_PASS_ANCHORS);
     ops->rpn_cls_loss(m->dev, &cls, rows, m->d.logits, m->d.rpn_sampled.labels,
                       m->d.losses + LOSS_RPN_CLS, m->d.dlogits, m->d.rpn_stats);
     ops->rpn_box_loss(m->dev, &box, rows, m->d.deltas, m->d.rpn_sampled.targets,
@@ -58,6 +65,7 @@ static void box_losses(struct det_model *m, double scale)
 
     det_model_pool_rois(m, &pool, rois, features->value);
     net_forward(&m->box_head, m->dev, m->max.train_rois);
+    decided(m, DET_PASS_BOX_HEAD);
     ops->roi_cls_loss(m->dev, &cls, m->max.train_rois, m->n_classes + 1, rois->count, logits->value,
                       rois->labels, m->d.losses + LOSS_CLS, logits->grad, m->d.roi_stats);
     ops->roi_box_loss(m->dev, &box, m->max.train_rois, m->n_classes + 1, rois->count, deltas->value,
@@ -79,6 +87,7 @@ static void mask_losses(struct det_model *m, const struct det_truth *truth, doub
     ops->mask_select(m->dev, &m->d.rois, m->d.mask_index, rois->count, rois);
     det_model_pool_rois(m, &pool, rois, features->value);
     net_forward(&m->mask_head, m->dev, m->max.train_masks);
+    decided(m, DET_PASS_MASK_HEAD);
     ops->mask_targets(m->dev, rois, truth, DET_MASK_SIZE, m->d.mask_targets);
     ops->mask_loss(m->dev, (float)scale, m->max.train_masks, m->n_classes + 1, DET_MASK_SIZE,
                    rois->count, logits->value, m->d.mask_targets, rois->labels,
@@ -111,8 +120,10 @@ static void propose_and_assign(struct det_model *m, const struct det_images *ima
     struct det_roi_assign assign = det_model_roi_assign(m);
     ops->rpn_propose(m->dev, &filter, m->d.anchors, images, m->d.logits, m->d.deltas,
                      &m->d.proposals);
+    decided(m, DET_PASS_PROPOSALS);
     ops->roi_assign(m->dev, &assign, &m->d.proposals, images, truth, &m->d.control->step,
                     &m->d.rois);
+    decided(m, DET_PASS_ROIS);
 }
 
 static void read_results(struct det_model *m, int n, struct det_step_stats *stats)
@@ -154,6 +165,7 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
     ops->upload(m->dev, &m->d.control->step, &step, sizeof step);
     ops->zero(m->dev, m->d.losses, 5 * sizeof *m->d.losses);
     det_model_trunk_forward(m, n);
+    decided(m, DET_PASS_TRUNK);
     rpn_losses(m, &images, &truth, scale);
     propose_and_assign(m, &images, &truth);
     net_zero_external(&m->trunk, m->dev);
