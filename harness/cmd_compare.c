@@ -1,7 +1,7 @@
 /* detcheck compare RUN_A RUN_B */
-#include "harness/compare/compare.h"
-#include "harness/foreign/foreign_options.h"
+#include "harness/cmd_compare_teacher.h"
 #include "harness/program/commands.h"
+#include "harness/compare/compare.h"
 #include "harness/program/exit_status.h"
 #include "harness/program/options.h"
 
@@ -10,7 +10,6 @@
 
 struct options {
     struct compare_options compare;
-    struct foreign_options foreign;
     const char *runs[2];
     int n_runs;
     int json;
@@ -37,9 +36,6 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &options->foreign;
-        return 0;
     case 't':
         options->compare.relative = number(state, "tolerance", arg);
         return 0;
@@ -66,16 +62,15 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&foreign_format_parser, 0, NULL, 0}, {0}};
-
 static const struct argp parser = {
     .options = option_table,
     .parser = take_option,
-    .children = children,
     .args_doc = "RUN_A RUN_B",
     .doc = "Compare two run logs step by step: which metric differs first, at which step, by how "
            "much, and which part of the loss moved first. Speed is not compared; NaN equals "
-           "nothing.\vExit status 0 where the runs are equal, 1 where they are not.",
+           "nothing.\vExit status 0 where the runs are equal, 1 where they are not. For what is not equal "
+           "to the bit by contract (another compiler, BLAS core, backend, precision) see `detcheck "
+           "compare --teacher-forced --help`.",
 };
 
 static enum det_code compare_opened(const struct options *options, const struct logged_run *a,
@@ -95,12 +90,14 @@ static enum det_code compare_opened(const struct options *options, const struct 
 int cmd_compare(int argc, char **argv, struct det_error *err)
 {
     struct options options = {0};
+    if (cmd_compare_teacher_wanted(argc, argv))
+        return cmd_compare_teacher(argc, argv, err);
     options_parse(&parser, argc, argv, &options);
     struct logged_run *a = NULL, *b = NULL;
     int equal = 0;
-    enum det_code code = foreign_open(options.runs[0], &options.foreign, &a, err);
+    enum det_code code = logged_run_open(options.runs[0], &a, err);
     if (code == DET_OK)
-        code = foreign_open(options.runs[1], &options.foreign, &b, err);
+        code = logged_run_open(options.runs[1], &b, err);
     if (code == DET_OK)
         code = compare_opened(&options, a, b, &equal, err);
     logged_run_close(a);

@@ -6,6 +6,7 @@
 #define HARNESS_OPTIONS_H
 
 #include <argp.h>
+#include <stdint.h>
 
 /* argp_parse(argp, argc, argv, 0, NULL, input). Ends the program by itself: with status 0 after
  * --help, with STATUS_BAD_INPUT after a bad option. Returns only when all is well; parsers refuse
@@ -14,5 +15,8 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* The name of a folder to write to, for a parser. Refuses an empty one: DIR/file would be /file. */
 const char *options_folder(const struct argp_state *state, const char *arg);
+
+/* How many of something, for a parser: a whole number from 1 to 1e8. */
+int64_t options_count(const struct argp_state *state, const char *option, const char *arg);
 
 #endif

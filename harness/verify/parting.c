@@ -6,11 +6,13 @@
  * a tie was all there was; what then differs between the two passes is the decision: a proposal, a
  * RoI, or, where all of these are the same, a ReLU or a maximum in the backward pass. */
 #include "detector/bodies/philox.h"
-#include "harness/verify/decisions.h"
+#include "harness/decisions/judge_decisions.h"
+#include "harness/training/model_state.h"
 #include "harness/verify/trajectory.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LEAST_NUDGE 1e-7 /* of each weight: one rounding of float32 */
@@ -19,50 +21,37 @@
 #define NUDGE_SIZES 5    /* up to 1e-5, evenly on a logarithmic scale */
 #define GONE 0.25        /* the error is gone where this share of it is left */
 
-/* The model's state before a step. */
-struct snapshot {
-    size_t n;
-    float **values, **momenta; /* [n] */
-    float *moved;              /* room for the largest parameter */
-};
-
-/* What the pass of a step decided, and the gradients it gave. */
+/* What the pass of a step decided, and the gradients it gave; owned by try_jump. */
 struct record {
-    struct decisions decisions;
-    float **gradients; /* [parameters]; NULL for those that are not trained */
+    struct pass_decisions decisions;
+    struct parameter_floats gradients;
 };
 
 /* ---- the model's state ---- */
 
-static void take_snapshot(struct verify_case *c, struct trajectory *t, struct snapshot *s)
-{
-    size_t largest = 0;
-    s->n = det_model_parameter_count(t->m.model);
-    s->values = case_host(c, s->n * sizeof *s->values);
-    s->momenta = case_host(c, s->n * sizeof *s->momenta);
-    for (size_t i = 0; i < s->n && !case_failed(c); i++) {
-        const struct det_parameter *p = det_model_parameter(t->m.model, i);
-        s->values[i] = case_download(c, p->value, p->size);
-        s->momenta[i] = p->state1 ? case_download(c, p->state1, p->size) : NULL;
-        largest = p->size > largest ? p->size : largest;
-    }
-    s->moved = case_host(c, largest * sizeof *s->moved);
-}
-
-/* Back to the snapshot, with every weight moved by +-size of itself. */
-static void restore(struct verify_case *c, struct trajectory *t, const struct snapshot *s,
+/* Back to the state, with every weight moved by +-size of itself. */
+static void restore(struct verify_case *c, struct trajectory *t, const struct model_state *state,
                     double size, uint32_t attempt)
 {
-    for (size_t i = 0; i < s->n && !case_failed(c); i++) {
-        const struct det_parameter *p = det_model_parameter(t->m.model, i);
-        for (size_t e = 0; e < p->size; e++) {
-            uint32_t word = det_philox((uint32_t)e, (uint32_t)i, attempt, 0, 0).word[0];
-            s->moved[e] = s->values[i][e] * (float)(1.0 + (word & 1 ? size : -size));
-        }
-        c->dev->ops->upload(c->dev, p->value, s->moved, p->size * sizeof *s->moved);
-        if (s->momenta[i])
-            c->dev->ops->upload(c->dev, p->state1, s->momenta[i], p->size * sizeof(float));
+    struct model_state moved = *state;
+    size_t at = 0;
+    if (case_failed(c))
+        return;
+    moved.values.at = malloc((state->values.n + 1) * sizeof *moved.values.at);
+    if (!moved.values.at) {
+        det_fail(&c->err, DET_NO_MEMORY, "%zu weights", state->values.n);
+        return;
     }
+    for (size_t i = 0; i < det_model_parameter_count(t->m.model); i++) {
+        size_t n = det_model_parameter(t->m.model, i)->size;
+        for (size_t e = 0; e < n; e++, at++) {
+            uint32_t word = det_philox((uint32_t)e, (uint32_t)i, attempt, 0, 0).word[0];
+            moved.values.at[at] =
+                state->values.at[at] * (float)(1.0 + (word & 1 ? size : -size));
+        }
+    }
+    model_state_put(&moved, t->m.model, c->dev);
+    free(moved.values.at);
 }
 
 static void train_until(struct verify_case *c, struct trajectory *t, int step)
@@ -79,17 +68,6 @@ static void train_until(struct verify_case *c, struct trajectory *t, int step)
 
 /* ---- the two steps around the jump ---- */
 
-static float **read_gradients(struct verify_case *c, struct trajectory *t)
-{
-    size_t n = det_model_parameter_count(t->m.model);
-    float **gradients = case_host(c, n * sizeof *gradients);
-    for (size_t i = 0; i < n && !case_failed(c); i++) {
-        const struct det_parameter *p = det_model_parameter(t->m.model, i);
-        gradients[i] = p->trainable ? case_download(c, p->grad, p->size) : NULL;
-    }
-    return gradients;
-}
-
 static int first_of(int jump)
 {
     return jump > 0 ? jump - 1 : 0;
@@ -105,8 +83,10 @@ static double replay(struct verify_case *c, struct trajectory *t, int jump,
         trajectory_pass(c, t, step, &stats);
         if (records && step <= jump && !case_failed(c)) {
             struct record *record = &records[step - first_of(jump)];
-            decisions_record(c, &t->m, t->batch, &record->decisions);
-            record->gradients = read_gradients(c, t);
+            pass_decisions_take_all(&record->decisions, t->m.model, c->dev, &c->err);
+            if (!case_failed(c))
+                parameter_floats_take(&record->gradients, t->m.model, c->dev, PART_GRADIENT,
+                                      &c->err);
         }
         trajectory_update(c, t, step, &stats);
     }
@@ -120,12 +100,14 @@ static double gradient_change(struct trajectory *t, const struct record *a, cons
                               const char **name)
 {
     double most = 0.0;
+    size_t at = 0;
     *name = "none";
     for (size_t i = 0; i < det_model_parameter_count(t->m.model); i++) {
         const struct det_parameter *p = det_model_parameter(t->m.model, i);
         double change = 0.0, norm = 0.0;
-        for (size_t e = 0; p->trainable && e < p->size; e++) {
-            double x = (double)a->gradients[i][e], d = x - (double)b->gradients[i][e];
+        size_t end = at + (p->grad ? p->size : 0);
+        for (; at < end; at++) {
+            double x = (double)a->gradients.at[at], d = x - (double)b->gradients.at[at];
             change += d * d;
             norm += x * x;
         }
@@ -151,15 +133,37 @@ static int weights_parted_before(const struct trajectory *t, int jump)
     return jump > 0 && now > 5.0 * before;
 }
 
+/* The first decision that differs between two passes of a step, and how near to a tie it was in the
+ * plain one, as text. Returns 0 where none does. */
+static int explain_decision(struct verify_case *c, struct trajectory *t, int step,
+                            const struct record *plain, const struct record *nudged, char *why,
+                            size_t room)
+{
+    static const double any[FLIP_KINDS] = {[FLIP_ANCHOR] = 1.0, [FLIP_RANK] = 1.0, [FLIP_NMS] = 1.0,
+                                           [FLIP_SIZE] = 1.0,   [FLIP_ROI] = 1.0,
+                                           [FLIP_ROI_LEVEL] = 1.0};
+    struct decision_case decided = {0};
+    struct flip_log log = {0};
+    trajectory_samples(t, step);
+    if (decision_case_make(t->m.model, c->dev, &t->m.config, t->samples, t->batch, (uint32_t)step,
+                           &decided, &c->err) == DET_OK)
+        judge_decisions(&decided, any, &plain->decisions, &nudged->decisions, &log, &c->err);
+    int found = !case_failed(c) && log.n_findings > 0;
+    if (found)
+        snprintf(why, room, "%s", log.findings[0].text);
+    flip_log_release(&log);
+    decision_case_release(&decided);
+    return found;
+}
+
 /* The step in which the tie lies, and which it is, as text. */
-static int explain(struct trajectory *t, int jump, int before, double size,
+static int explain(struct verify_case *c, struct trajectory *t, int jump, int before, double size,
                    const struct record plain[2], const struct record nudged[2], char *why,
                    size_t room)
 {
     int at = before || jump == 0 ? 0 : 1;
     const char *name;
-    if (decisions_explain(&t->m, t->samples, &plain[at].decisions, &nudged[at].decisions, why,
-                          room))
+    if (explain_decision(c, t, first_of(jump) + at, &plain[at], &nudged[at], why, room))
         return first_of(jump) + at;
     if (at == 1 && gradient_change(t, &plain[0], &nudged[0], &name) > 100.0 * size)
         at = 0; /* the gradient turned a step before it showed */
@@ -203,7 +207,7 @@ struct nudge {
 };
 
 /* A nudge before step `jump` that removes the error; 0 where none does. */
-static int find_nudge(struct verify_case *c, struct trajectory *t, const struct snapshot *s,
+static int find_nudge(struct verify_case *c, struct trajectory *t, const struct model_state *s,
                       double error, struct nudge *nudge)
 {
     nudge->size = LEAST_NUDGE;
@@ -218,7 +222,7 @@ static int find_nudge(struct verify_case *c, struct trajectory *t, const struct 
 }
 
 /* Do all strict steps agree in the nudged run? Their numbers then stand for the case. */
-static int strict_agree(struct verify_case *c, struct trajectory *t, const struct snapshot *s,
+static int strict_agree(struct verify_case *c, struct trajectory *t, const struct model_state *s,
                         const struct nudge *nudge)
 {
     int agree = 1;
@@ -235,21 +239,21 @@ static int strict_agree(struct verify_case *c, struct trajectory *t, const struc
 /* Look for a tie around one jump; 1 where one is found and told. */
 static int try_jump(struct verify_case *c, struct trajectory *t, int jump)
 {
-    struct snapshot s = {0};
+    struct model_state s = {0};
     struct record plain[2] = {0}, nudged[2] = {0};
     struct nudge nudge = {.jump = jump};
     int before = weights_parted_before(t, jump), excused = 0;
     train_until(c, t, first_of(jump));
     if (case_failed(c))
         return 0;
-    take_snapshot(c, t, &s);
+    model_state_take(&s, t->m.model, c->dev, &c->err);
     double error = replay(c, t, jump, plain);
     int found = find_nudge(c, t, &s, error, &nudge);
     if (found) {
         char why[320];
         restore(c, t, &s, nudge.size, nudge.attempt);
         replay(c, t, jump, nudged);
-        int step = explain(t, jump, before, nudge.size, plain, nudged, why, sizeof why);
+        int step = explain(c, t, jump, before, nudge.size, plain, nudged, why, sizeof why);
         excused =
             t->parted < t->strict && nudge.size <= LEAST_NUDGE && strict_agree(c, t, &s, &nudge);
         snprintf(c->remark, sizeof c->remark,
@@ -262,6 +266,13 @@ static int try_jump(struct verify_case *c, struct trajectory *t, int jump)
         restore(c, t, &s, 0.0, 0);
         replay(c, t, jump, NULL); /* the plain run's numbers again */
     }
+    for (int i = 0; i < 2; i++) {
+        pass_decisions_release(&plain[i].decisions);
+        pass_decisions_release(&nudged[i].decisions);
+        free(plain[i].gradients.at);
+        free(nudged[i].gradients.at);
+    }
+    model_state_release(&s);
     return found;
 }
 

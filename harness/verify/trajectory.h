@@ -19,6 +19,9 @@ struct trajectory {
     int parted; /* first step with an error beyond the tolerance; `iterations`: none */
 };
 
+/* A step's images into t->samples: (batch * step + i) mod all of them; ids are their indices. */
+void trajectory_samples(struct trajectory *t, int step);
+
 /* Forward and backward of a step: losses and fresh gradients. */
 void trajectory_pass(struct verify_case *c, struct trajectory *t, int step,
                      struct det_step_stats *stats);

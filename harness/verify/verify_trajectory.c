@@ -69,12 +69,16 @@ static void read_trajectory(struct verify_case *c, struct trajectory *t)
 
 /* ---- steps ---- */
 
-/* Images (batch * step + i) mod all of them; ids are their indices. */
-void trajectory_pass(struct verify_case *c, struct trajectory *t, int step,
-                     struct det_step_stats *stats)
+void trajectory_samples(struct trajectory *t, int step)
 {
     for (int i = 0; i < t->batch; i++)
         t->samples[i] = t->m.samples[((int64_t)step * t->batch + i) % t->m.n_images];
+}
+
+void trajectory_pass(struct verify_case *c, struct trajectory *t, int step,
+                     struct det_step_stats *stats)
+{
+    trajectory_samples(t, step);
     det_model_zero_grad(t->m.model);
     det_model_forward_backward(t->m.model, t->samples, t->batch, (uint32_t)step, 1.0, stats,
                                &c->err);
