@@ -1,7 +1,8 @@
 /* detcheck compare RUN_A RUN_B */
 #include "harness/cmd_compare_teacher.h"
-#include "harness/program/commands.h"
 #include "harness/compare/compare.h"
+#include "harness/foreign/foreign_options.h"
+#include "harness/program/commands.h"
 #include "harness/program/exit_status.h"
 #include "harness/program/options.h"
 
@@ -10,6 +11,7 @@
 
 struct options {
     struct compare_options compare;
+    struct foreign_options foreign;
     const char *runs[2];
     int n_runs;
     int json;
@@ -36,6 +38,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->foreign;
+        return 0;
     case 't':
         options->compare.relative = number(state, "tolerance", arg);
         return 0;
@@ -62,9 +67,12 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
     }
 }
 
+static const struct argp_child children[] = {{&foreign_format_parser, 0, NULL, 0}, {0}};
+
 static const struct argp parser = {
     .options = option_table,
     .parser = take_option,
+    .children = children,
     .args_doc = "RUN_A RUN_B",
     .doc = "Compare two run logs step by step: which metric differs first, at which step, by how "
            "much, and which part of the loss moved first. Speed is not compared; NaN equals "
@@ -95,9 +103,9 @@ int cmd_compare(int argc, char **argv, struct det_error *err)
     options_parse(&parser, argc, argv, &options);
     struct logged_run *a = NULL, *b = NULL;
     int equal = 0;
-    enum det_code code = logged_run_open(options.runs[0], &a, err);
+    enum det_code code = foreign_open(options.runs[0], &options.foreign, &a, err);
     if (code == DET_OK)
-        code = logged_run_open(options.runs[1], &b, err);
+        code = foreign_open(options.runs[1], &options.foreign, &b, err);
     if (code == DET_OK)
         code = compare_opened(&options, a, b, &equal, err);
     logged_run_close(a);

@@ -1,8 +1,10 @@
 /* detcheck report RUN... -o report.html */
+#include "harness/foreign/foreign_options.h"
+#include "harness/judge/judge.h"
 #include "harness/program/commands.h"
 #include "harness/program/exit_status.h"
-#include "harness/judge/judge.h"
 #include "harness/program/options.h"
+#include "harness/program/path_list.h"
 #include "harness/report/plot.h"
 #include "harness/report/report.h"
 #include "harness/report/run_table.h"
@@ -12,8 +14,8 @@
 #include <string.h>
 
 struct options {
-    const char *paths[PLOT_RUNS_MAX];
-    int n;
+    struct path_list runs;
+    struct foreign_options foreign;
     const char *output;
     const char *plots;
     int no_plots;
@@ -32,6 +34,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->foreign;
+        return 0;
     case 'o':
         options->output = arg;
         return 0;
@@ -42,22 +47,24 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->no_plots = 1;
         return 0;
     case ARGP_KEY_ARG:
-        if (options->n == PLOT_RUNS_MAX)
+        if (options->runs.n == PLOT_RUNS_MAX)
             argp_error(state, "more than %d runs on one page", PLOT_RUNS_MAX);
-        options->paths[options->n++] = arg;
+        path_list_add(&options->runs, arg, state);
         return 0;
     case ARGP_KEY_END:
-        if (options->n == 0)
-            argp_error(state, "no run given: a folder, or its log.jsonl");
+        path_list_check(&options->runs, RUN_MISSING, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static const struct argp_child children[] = {{&foreign_options_parser, 0, NULL, 0}, {0}};
+
 static const struct argp parser = {
     .options = option_table,
     .parser = take_option,
+    .children = children,
     .args_doc = "RUN...",
     .doc = "Write one self-contained HTML page about runs: verdicts, the runs side by side, plots, "
            "what differs between their configurations, environments. The table also goes to "
@@ -72,8 +79,9 @@ struct opened {
 static enum det_code open_runs(const struct options *options, struct opened *opened,
                                struct det_error *err)
 {
-    for (int i = 0; i < options->n; i++) {
-        enum det_code code = logged_run_open(options->paths[i], &opened->runs[i], err);
+    for (int i = 0; i < options->runs.n; i++) {
+        enum det_code code =
+            foreign_open(options->runs.at[i], &options->foreign, &opened->runs[i], err);
         if (code != DET_OK)
             return code;
         struct judge_rules rules;
@@ -103,14 +111,15 @@ static enum det_code write_report(const struct options *options, const struct op
         default_plots(options->output, plots, sizeof plots);
     if (!options->no_plots) {
         struct plot_run plotted[PLOT_RUNS_MAX];
-        for (int i = 0; i < options->n; i++)
+        for (int i = 0; i < options->runs.n; i++)
             plotted[i] = (struct plot_run){opened->runs[i], -1};
-        code = plot_runs(plotted, options->n, plots, err);
+        code = plot_runs(plotted, options->runs.n, plots, err);
     }
     if (code == DET_OK)
-        code = report_write(runs, opened->verdicts, options->n, options->no_plots ? NULL : plots,
-                            options->output, err);
-    return code == DET_OK ? run_table_print(stdout, runs, opened->verdicts, options->n, err) : code;
+        code = report_write(runs, opened->verdicts, options->runs.n,
+                            options->no_plots ? NULL : plots, options->output, err);
+    return code == DET_OK ? run_table_print(stdout, runs, opened->verdicts, options->runs.n, err)
+                          : code;
 }
 
 int cmd_report(int argc, char **argv, struct det_error *err)
@@ -121,7 +130,8 @@ int cmd_report(int argc, char **argv, struct det_error *err)
     enum det_code code = open_runs(&options, &opened, err);
     if (code == DET_OK)
         code = write_report(&options, &opened, err);
-    for (int i = 0; i < options.n; i++)
+    for (int i = 0; i < options.runs.n; i++)
         logged_run_close(opened.runs[i]);
+    free(options.runs.at);
     return exit_status_of(code);
 }

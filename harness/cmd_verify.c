@@ -2,6 +2,7 @@
 #include "harness/program/commands.h"
 #include "harness/program/exit_status.h"
 #include "harness/program/options.h"
+#include "harness/program/path_list.h"
 #include "harness/verify/verify.h"
 
 #include <inttypes.h>
@@ -15,8 +16,7 @@ struct options {
     const char *backend;
     int threads;
     int json;
-    const char **paths; /* room for argc of them */
-    int n_paths;
+    struct path_list paths;
 };
 
 static const struct argp_option option_table[] = {
@@ -43,11 +43,11 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->json = 1;
         return 0;
     case ARGP_KEY_ARG:
-        options->paths[options->n_paths++] = arg;
+        path_list_add(&options->paths, arg, state);
         return 0;
     case ARGP_KEY_END:
-        if (options->n_paths == 0)
-            argp_error(state, "no path given: a vector file, or a folder of them");
+        path_list_check(&options->paths, "no path given: a vector file, or a folder of them",
+                        state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -199,8 +199,8 @@ static int verify_all(const struct options *options, struct det_device *dev, str
 {
     struct tally tally = {.cases = options->json ? json_array() : NULL};
     enum det_code code = DET_OK;
-    for (int i = 0; i < options->n_paths && !code; i++)
-        code = verify_path(options->paths[i], dev, &tally, err);
+    for (int i = 0; i < options->paths.n && !code; i++)
+        code = verify_path(options->paths.at[i], dev, &tally, err);
     if (options->json)
         print_json(&tally, dev->ops->name);
     else
@@ -224,9 +224,6 @@ static int all_cores(void)
 int cmd_verify(int argc, char **argv, struct det_error *err)
 {
     struct options options = {.backend = "cpu"};
-    options.paths = calloc((size_t)argc, sizeof *options.paths);
-    if (!options.paths)
-        return exit_status_of(det_fail(err, DET_NO_MEMORY, "a list of %d paths", argc));
     options_parse(&parser, argc, argv, &options);
     const struct det_backend *backend = NULL;
     struct det_device *dev = NULL;
@@ -238,6 +235,6 @@ int cmd_verify(int argc, char **argv, struct det_error *err)
         status = verify_all(&options, dev, err);
         backend->close(dev);
     }
-    free(options.paths);
+    free(options.paths.at);
     return status;
 }

@@ -179,6 +179,20 @@ enum det_code det_coco_eval_add_detection(struct det_coco_eval *eval,
     return rows_add(eval, &eval->detections, row, err);
 }
 
+double det_coco_eval_count(const struct det_coco_eval *eval, double score, size_t *counts)
+{
+    const struct coco_rows *rows = &eval->detections;
+    double highest = -(double)INFINITY;
+    memset(counts, 0, eval->categories.n * sizeof *counts);
+    for (size_t i = 0; i < rows->n; i++) {
+        if (rows->at[i].score >= score)
+            counts[rows->at[i].cell / eval->images.n]++;
+        if (rows->at[i].score > highest)
+            highest = rows->at[i].score;
+    }
+    return highest;
+}
+
 /* ---- running ---- */
 
 static int compare_truth(const void *a, const void *b)

@@ -70,6 +70,9 @@ enum det_code det_coco_eval_add_truth(struct det_coco_eval *eval, const struct d
 /* Also DET_INVALID for a detection on an image that is not evaluated. */
 enum det_code det_coco_eval_add_detection(struct det_coco_eval *eval,
                                           const struct det_coco_row *row, struct det_error *err);
+/* How many of the detections added so far have a score of at least `score`, by the rank of their
+ * category: counts[n_categories]. Returns the highest score of all, -INFINITY without any. */
+double det_coco_eval_count(const struct det_coco_eval *eval, double score, size_t *counts);
 /* Drop all detections, keep the ground truth: for the next state of the same detector. */
 void det_coco_eval_clear_detections(struct det_coco_eval *eval);
 

@@ -2,9 +2,11 @@
 
 #include "harness/program/exit_status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct parse {
     void *input;  /* the command's own */
@@ -37,6 +39,17 @@ static error_t prepare(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+static int parsing;
+
+/* argp ends the program by itself after --help, where main cannot look whether it reached anybody. */
+static void check_output(void)
+{
+    if (!parsing || (fflush(stdout) == 0 && !ferror(stdout)))
+        return;
+    fprintf(stderr, "detcheck: standard output: %s\n", strerror(errno));
+    _exit(STATUS_BAD_INPUT);
+}
+
 void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
     const struct argp_child children[] = {{argp, 0, NULL, 0}, {0}};
@@ -45,8 +58,11 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 
     parse.errors = fopencookie(&parse, "w", (cookie_io_functions_t){.write = write_first_line});
     argp_err_exit_status = STATUS_BAD_INPUT;
+    parsing = 1;
+    atexit(check_output);
     if (argp_parse(&with_errors, argc, argv, 0, NULL, &parse) != 0)
         exit(STATUS_BAD_INPUT);
+    parsing = 0;
     if (parse.errors)
         fclose(parse.errors);
 }

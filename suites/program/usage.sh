@@ -34,5 +34,10 @@ problem="not noticed"
 "$detcheck" config >/dev/full 2>"$folder/err" || [ $? -ne 2 ] || problem=
 report
 says "a full disk: the reason" err "No space left on device"
+name="help for a full disk"
+problem="not noticed"
+"$detcheck" train --help >/dev/full 2>"$folder/err" || [ $? -ne 2 ] || problem=
+report
+says "help for a full disk: the reason" err "No space left on device"
 
 finish
