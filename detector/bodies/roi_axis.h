@@ -1,5 +1,6 @@
-/* One axis of a RoI, cut into output cells, each the mean of bilinear samples: the map cells that an
- * output cell reads, and their weights (torchvision's roi_align; layers/roi_axis.h says why axes). */
+/* One axis of a RoI, cut into output cells, each the mean of bilinear samples: the map cells that
+ * an output cell reads, and their weights (torchvision's roi_align; layers/roi_axis.h says why
+ * axes). */
 #ifndef DET_BODIES_ROI_AXIS_H
 #define DET_BODIES_ROI_AXIS_H
 
@@ -55,21 +56,62 @@ DET_BODY int det_roi_add_tap(struct det_roi_tap *taps, int count, int at, float 
     return count + 1;
 }
 
+/* Add the taps of sample i of output cell c; returns how many there are then: at most two more. */
+DET_BODY int det_roi_add_sample(const struct det_roi_side *s, int c, int i, int size,
+                                struct det_roi_tap *taps, int count)
+{
+    float at = s->start + (float)c * s->cell + ((float)i + 0.5f) * s->cell / (float)s->samples;
+    struct det_bilinear b = det_bilinear(at, size);
+    if (b.low_weight > 0.0f)
+        count = det_roi_add_tap(taps, count, b.low, b.low_weight / (float)s->samples);
+    if (b.high_weight > 0.0f)
+        count = det_roi_add_tap(taps, count, b.high, b.high_weight / (float)s->samples);
+    return count;
+}
+
 /* The taps of output cell c on a map of `size` cells; returns how many: at most 2 samples, or
  * `size` where sampling is adaptive (samples then ascend, so that a map cell is listed once). */
 DET_BODY int det_roi_cell_taps(const struct det_roi_side *s, int c, int size,
                                struct det_roi_tap *taps)
 {
     int count = 0;
-    for (int i = 0; i < s->samples; i++) {
-        float at = s->start + (float)c * s->cell + ((float)i + 0.5f) * s->cell / (float)s->samples;
-        struct det_bilinear b = det_bilinear(at, size);
-        if (b.low_weight > 0.0f)
-            count = det_roi_add_tap(taps, count, b.low, b.low_weight / (float)s->samples);
-        if (b.high_weight > 0.0f)
-            count = det_roi_add_tap(taps, count, b.high, b.high_weight / (float)s->samples);
-    }
+    for (int i = 0; i < s->samples; i++)
+        count = det_roi_add_sample(s, c, i, size, taps, count);
     return count;
+}
+
+/* The same taps one at a time, for who has no room for a list. */
+struct det_roi_stream {
+    struct det_roi_side side;
+    int cell, size;
+    int sample; /* the next one */
+    int open;   /* taps below: the last two of a list can still grow */
+    struct det_roi_tap taps[4];
+};
+
+DET_BODY struct det_roi_stream det_roi_stream(const struct det_roi_side *side, int cell, int size)
+{
+    struct det_roi_stream stream;
+    stream.side = *side;
+    stream.cell = cell;
+    stream.size = size;
+    stream.sample = 0;
+    stream.open = 0;
+    return stream;
+}
+
+/* Returns 0 behind the last. */
+DET_BODY int det_roi_next_tap(struct det_roi_stream *s, struct det_roi_tap *tap)
+{
+    while (s->open <= 2 && s->sample < s->side.samples)
+        s->open = det_roi_add_sample(&s->side, s->cell, s->sample++, s->size, s->taps, s->open);
+    if (s->open == 0)
+        return 0;
+    *tap = s->taps[0];
+    for (int t = 1; t < s->open; t++)
+        s->taps[t - 1] = s->taps[t];
+    s->open--;
+    return 1;
 }
 
 #endif

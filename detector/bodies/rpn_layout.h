@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-/* One pyramid level: head [n, channels, plane], channel = anchor * k + j; rows [n, n_anchors, k], of
- * which the level's begin at row `first`, in (cell, anchor) order. */
+/* One pyramid level: head [n, channels, plane], channel = anchor * k + j; rows [n, n_anchors, k],
+ * of which the level's begin at row `first`, in (cell, anchor) order. */
 struct det_rpn_layout {
     int n, channels, plane; /* channels: a * k */
     int k, n_anchors, first;

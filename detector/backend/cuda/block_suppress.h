@@ -25,7 +25,7 @@ struct det_suppress_shared {
 /* Boxes kept so far, in device memory. */
 struct det_kept {
     float *boxes;     /* [max, 4] */
-    int32_t *classes; /* [max] */
+    int32_t *classes; /* [max]; NULL: all of one class */
     int max;
 };
 
@@ -48,7 +48,8 @@ DET_BLOCK_BODY void det_suppress_by_kept(const struct det_block *b, int n, float
         if (row >= n || !s->alive[row])
             continue;
         for (int k = t / DET_TILE; k < n_kept; k += b->threads / DET_TILE)
-            if (det_suppresses(kept->boxes + 4 * (size_t)k, kept->classes[k], s->boxes[row],
+            if (det_suppresses(kept->boxes + 4 * (size_t)k,
+                               kept->classes ? kept->classes[k] : s->classes[row], s->boxes[row],
                                s->classes[row], iou_threshold)) {
                 det_atomic_or(&s->fallen[row], 1u);
                 break;
@@ -109,7 +110,8 @@ DET_BLOCK_BODY int det_block_suppress(const struct det_block *b, int n, float io
             continue;
         for (int c = 0; c < 4; c++)
             kept->boxes[4 * (size_t)s->place[t] + (size_t)c] = s->boxes[t][c];
-        kept->classes[s->place[t]] = s->classes[t];
+        if (kept->classes)
+            kept->classes[s->place[t]] = s->classes[t];
     }
     return det_uniform_int(b, &s->n_kept);
 }
