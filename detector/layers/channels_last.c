@@ -3,6 +3,7 @@
 #include "detector/layers/integers.h"
 #include "detector/layers/planes.h"
 #include "detector/layers/transpose.h"
+#include "detector/layers/vector_targets.h"
 
 #include <string.h>
 
@@ -76,7 +77,7 @@ void det_to_channels_last(const struct det_channels_last *shape, const float *x,
 }
 
 /* The n vectors from + place[j] of `channels` channels to rows, a channel each. */
-static void turn(const float *from, const size_t *place, int n, int channels, float *rows)
+static inline void turn(const float *from, const size_t *place, int n, int channels, float *rows)
 {
     int whole = n - n % 4;
     int whole_channels = channels - channels % 4;
@@ -94,7 +95,7 @@ static void turn(const float *from, const size_t *place, int n, int channels, fl
 }
 
 /* Values of one channel, side by side, to their place. */
-static void store(const float *from, float bias, int relu, int accumulate, int n, float *to)
+static inline void store(const float *from, float bias, int relu, int accumulate, int n, float *to)
 {
     if (accumulate)
         for (int j = 0; j < n; j++)
@@ -104,8 +105,9 @@ static void store(const float *from, float bias, int relu, int accumulate, int n
 }
 
 /* Up to POSITIONS positions of all channels of an image. */
-static void from_positions(const struct det_channels_last *s, const float *from, int first, int n,
-                           const float *bias, int relu, int accumulate, float *y)
+DET_VECTOR_TARGETS static void from_positions(const struct det_channels_last *s, const float *from,
+                                              int first, int n, const float *bias, int relu,
+                                              int accumulate, float *y)
 {
     float rows[CHANNELS * POSITIONS];
     size_t place[POSITIONS];

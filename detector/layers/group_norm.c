@@ -3,6 +3,7 @@
 #include "detector/layers/norms.h"
 #include "detector/layers/planes.h"
 #include "detector/layers/sum.h"
+#include "detector/layers/vector_targets.h"
 
 #include <math.h>
 
@@ -24,7 +25,7 @@ struct forward_job {
 };
 
 /* An item is a group of an image. */
-static void forward_group(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void forward_group(void *arg, int item, int worker)
 {
     (void)worker;
     const struct forward_job *job = arg;
@@ -62,7 +63,7 @@ struct backward_job {
     struct channel_sums *sums; /* [n, c] */
 };
 
-static void input_gradient(const struct backward_job *job, int item, size_t n)
+static inline void input_gradient(const struct backward_job *job, int item, size_t n)
 {
     const struct det_norm *s = &job->shape;
     size_t channels = (size_t)(s->c / s->groups);
@@ -88,7 +89,7 @@ static void input_gradient(const struct backward_job *job, int item, size_t n)
     }
 }
 
-static void backward_group(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void backward_group(void *arg, int item, int worker)
 {
     (void)worker;
     const struct backward_job *job = arg;

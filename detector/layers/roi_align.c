@@ -2,6 +2,7 @@
 
 #include "detector/layers/roi_pass.h"
 #include "detector/layers/transpose.h"
+#include "detector/layers/vector_targets.h"
 
 #include <string.h>
 
@@ -11,7 +12,7 @@ void det_roi_align_scratch(const struct det_roi_align *shape, size_t *per_worker
 }
 
 /* to = (or +=) weight * from */
-static void weigh(const float *from, float weight, int add, int n, float *to)
+static inline void weigh(const float *from, float weight, int add, int n, float *to)
 {
     if (add)
         for (int i = 0; i < n; i++)
@@ -22,8 +23,8 @@ static void weigh(const float *from, float weight, int add, int n, float *to)
 }
 
 /* to = the taps' weighted sum of vectors `stride` floats apart. */
-static void weighted_sum(const struct det_roi_axis *axis, int cell, const float *from,
-                         size_t stride, int n, float *to)
+static inline void weighted_sum(const struct det_roi_axis *axis, int cell, const float *from,
+                                size_t stride, int n, float *to)
 {
     const struct det_roi_tap *tap = det_roi_axis_taps(axis, cell);
     if (axis->count[cell] == 0)
@@ -33,7 +34,8 @@ static void weighted_sum(const struct det_roi_axis *axis, int cell, const float 
 }
 
 /* cells [size, size, c] of one RoI from a map [h, w, c]. */
-static void forward_cells(const struct det_roi_lists *lists, const float *map, int width, int c)
+DET_VECTOR_TARGETS static void forward_cells(const struct det_roi_lists *lists, const float *map,
+                                             int width, int c)
 {
     int size = lists->rows.cells;
     int first = lists->columns.first * c;
@@ -100,8 +102,8 @@ void det_roi_align_forward(struct det_device *dev, const struct det_roi_align *s
 }
 
 /* The transpose of weighted_sum: adds `from` times its weight onto each of the taps' vectors. */
-static void spread(const struct det_roi_axis *axis, int cell, const float *from, size_t stride,
-                   int n, float *to)
+static inline void spread(const struct det_roi_axis *axis, int cell, const float *from,
+                          size_t stride, int n, float *to)
 {
     const struct det_roi_tap *tap = det_roi_axis_taps(axis, cell);
     for (int t = 0; t < axis->count[cell]; t++)
@@ -109,7 +111,8 @@ static void spread(const struct det_roi_axis *axis, int cell, const float *from,
 }
 
 /* The transpose of forward_cells: map += . */
-static void backward_cells(const struct det_roi_lists *lists, int width, int c, float *map)
+DET_VECTOR_TARGETS static void backward_cells(const struct det_roi_lists *lists, int width, int c,
+                                              float *map)
 {
     int size = lists->rows.cells;
     int first = lists->columns.first * c;
