@@ -41,9 +41,9 @@ static size_t turned_size(const struct det_conv_transpose2d *s)
 void det_conv_transpose2d_scratch(const struct det_conv_transpose2d *shape, size_t *per_worker,
                                   size_t *shared)
 {
-    size_t z = (size_t)(rows_of_product(shape) * shape->w_in * shape->c_out * TAPS);
     size_t dx = (size_t)shape->c_in * (size_t)(shape->h_in * shape->w_in);
-    *per_worker = (z > dx ? z : dx) * sizeof(float);
+    *per_worker = z_size(shape) * sizeof(float);
+    det_at_least(per_worker, dx * sizeof(float));
     *shared = (size_t)shape->n * (size_t)shape->c_out * sizeof(double) +
               (turned_size(shape) + (size_t)chunk_of(shape) * z_size(shape)) * sizeof(float);
 }
@@ -72,15 +72,12 @@ static void forward_image(void *arg, int item, int worker)
     int outputs = s->c_out * TAPS;
     float *z = det_cpu_scratch(job->cpu, worker);
     const float *x = job->x + (size_t)item * (size_t)(s->c_in * plane);
-    float *y = job->y + (size_t)item * z_size(s);
-    for (int row = 0; row < s->h_in; row += job->rows) {
-        int rows = det_min_int(job->rows, s->h_in - row);
-        det_gemm(DET_TRANSPOSE, DET_NO_TRANSPOSE, rows * s->w_in, outputs, s->c_in, 1.0f,
-                 x + row * s->w_in, plane, job->w, outputs, 0.0f, z, outputs);
-        for (int i = 0; i < rows; i++)
-            det_interleave_row(z + i * s->w_in * outputs, s->w_in, s->c_out, job->bias, s->relu,
-                               (size_t)(TAPS * plane), y + (row + i) * TAPS * s->w_in);
-    }
+    int step = job->rows * s->w_in;
+    for (int p = 0; p < plane; p += step)
+        det_gemm(DET_TRANSPOSE, DET_NO_TRANSPOSE, det_min_int(step, plane - p), outputs, s->c_in,
+                 1.0f, x + p, plane, job->w, outputs, 0.0f, z + p * outputs, outputs);
+    det_interleave(z, s->h_in, s->w_in, s->c_out, job->bias, s->relu,
+                   job->y + (size_t)item * z_size(s));
 }
 
 void det_conv_transpose2d_forward(struct det_device *dev, const struct det_conv_transpose2d *shape,
@@ -133,9 +130,7 @@ static void backward_image(void *arg, int item, int worker)
     float *dy = job->dy + (size_t)image * z_size(s);
     float *dz = job->dz + (size_t)item * z_size(s);
     channel_sums(job, image, dy);
-    for (int i = 0; i < s->h_in; i++)
-        det_deinterleave_row(dy + i * TAPS * s->w_in, (size_t)(TAPS * s->h_in * s->w_in), s->w_in,
-                             s->c_out, dz + i * s->w_in * s->c_out * TAPS);
+    det_deinterleave(dy, s->h_in, s->w_in, s->c_out, dz);
     if (job->dx)
         input_gradient(job, image, dz, det_cpu_scratch(job->cpu, worker));
 }

@@ -2,6 +2,8 @@
 
 #include "detector/bodies/affine.h"
 
+#define GROUP 4 /* channels whose blocks share a cache line: their maps are written side by side */
+
 /* The compilers' own vectors: pairs of columns would stay scalar in plain loops. */
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
@@ -35,12 +37,14 @@ static void interleave_channel(const float *z, size_t step, int w, float bias, i
         place_block(z, bias, relu, to + 2 * whole, to + 2 * (w + whole));
 }
 
-void det_interleave_row(const float *z, int w, int c, const float *bias, int relu, size_t plane,
-                        float *y)
+void det_interleave(const float *z, int h, int w, int c, const float *bias, int relu, float *y)
 {
-    for (int i = 0; i < c; i++)
-        interleave_channel(z + 4 * i, (size_t)(4 * c), w, bias ? bias[i] : 0.0f, relu,
-                           y + (size_t)i * plane);
+    size_t step = (size_t)(4 * c);
+    for (int first = 0; first < c; first += GROUP)
+        for (int i = 0; i < h; i++)
+            for (int k = first; k < c && k < first + GROUP; k++)
+                interleave_channel(z + (size_t)(i * w) * step + 4 * k, step, w,
+                                   bias ? bias[k] : 0.0f, relu, y + (size_t)(4 * (k * h + i) * w));
 }
 
 static void deinterleave_channel(const float *from, int w, size_t step, float *z)
@@ -56,8 +60,12 @@ static void deinterleave_channel(const float *from, int w, size_t step, float *z
         z[t] = from[2 * (t / 2 * w + whole) + t % 2];
 }
 
-void det_deinterleave_row(const float *y, size_t plane, int w, int c, float *z)
+void det_deinterleave(const float *y, int h, int w, int c, float *z)
 {
-    for (int i = 0; i < c; i++)
-        deinterleave_channel(y + (size_t)i * plane, w, (size_t)(4 * c), z + 4 * i);
+    size_t step = (size_t)(4 * c);
+    for (int first = 0; first < c; first += GROUP)
+        for (int i = 0; i < h; i++)
+            for (int k = first; k < c && k < first + GROUP; k++)
+                deinterleave_channel(y + (size_t)(4 * (k * h + i) * w), w, step,
+                                     z + (size_t)(i * w) * step + 4 * k);
 }

@@ -5,12 +5,11 @@
 
 #include <stddef.h>
 
-/* z [w, c, 2, 2], the blocks of a row of positions, to two rows of 2 w of each channel's map, which
- * starts at y + channel * plane: plus bias [c] (or NULL), rectified with relu. */
-void det_interleave_row(const float *z, int w, int c, const float *bias, int relu, size_t plane,
-                        float *y);
+/* z [h, w, c, 2, 2], a block for every position and channel, to y [c, 2 h, 2 w]: plus bias [c] (or
+ * NULL), rectified with relu. */
+void det_interleave(const float *z, int h, int w, int c, const float *bias, int relu, float *y);
 
 /* And back. */
-void det_deinterleave_row(const float *y, size_t plane, int w, int c, float *z);
+void det_deinterleave(const float *y, int h, int w, int c, float *z);
 
 #endif
