@@ -54,8 +54,17 @@ forced "clipping" 1 --set clip_grad_norm=0.5 --steps 2
 says "clipping: named" out "gradients clipped: 0 there, 1 here"
 forced "NMS threshold" 1 --set rpn.nms_iou=0.6
 says "NMS threshold: named" out "proposal NMS"
+# Its proposals are others in every step; with the teacher's in their place nothing else is.
+exact() {
+	holds "$1" grep -qE "^worst +0.0e\+00 +0.0e\+00 +0.0e\+00 " "$folder/out"
+}
+exact "NMS threshold: losses and gradients are the teacher's"
 forced "positive threshold of RoIs" 1 --set roi.fg_iou=0.6 --set roi.bg_iou=0.6
 says "positive threshold of RoIs: named" out "RoI candidate"
+exact "positive threshold of RoIs: losses and gradients are the teacher's"
+forced "negative threshold of anchors" 1 --set rpn.bg_iou=0.1
+says "negative threshold of anchors: named" out "sampled as 0 there, -1 here"
+exact "negative threshold of anchors: losses and gradients are the teacher's"
 
 # ---- two devices in one process ----
 

@@ -400,6 +400,28 @@ Test(teacher, names_what_was_altered)
         expect_found(&alterations[i]);
 }
 
+/* A unit that is hardly on, taken as off: within its limit, and the gradients of the layers below are
+ * those of a net in which it is off. */
+Test(teacher, a_tie_passes_and_its_outcome_is_the_teachers)
+{
+    struct lesson *l = open_lesson("fp32");
+    struct det_error err = {0};
+    size_t least = 0, units = l->golden.kinks.n_units;
+    while (!l->golden.kinks.units[least])
+        least++;
+    for (size_t i = least; i < units; i++)
+        if (l->golden.kinks.units[i] && l->golden.kinks.units[i] < l->golden.kinks.units[least])
+            least = i;
+    l->golden.kinks.units[least] = 0;
+    l->tolerances.kink = 1e-2;
+    cr_assert_eq(repeat(l, &err), DET_OK, "%s", err.message);
+    const struct flips *relu = &l->result.log.kind[FLIP_RELU];
+    cr_expect(relu->n == 1 && relu->beyond == 0 && relu->worst.margin > 0.0,
+              "%d flips, %d beyond, margin %g", relu->n, relu->beyond, relu->worst.margin);
+    cr_expect_gt(l->result.gradient.error, 0.0, "the gradients are those of the unit being on");
+    close_lesson(l);
+}
+
 /* ---- a record that does not fit ---- */
 
 static void roi_beyond(struct lesson *l)
