@@ -132,6 +132,7 @@ struct small {
 static inline struct det_config small_config(void)
 {
     static const char *const settings[][2] = {
+        {"seed", "1"},
         {"model.preset", "custom"},
         {"model.width", "4"},
         {"model.groups", "4"},

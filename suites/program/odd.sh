@@ -61,7 +61,7 @@ for recipe in lookalike twins per_class sparse tiny_objects long_tail missing_la
 	odd data=$recipe
 done
 
-train "an uninterrupted run" $small --out "$folder/whole"
+train "an uninterrupted run" $small --seed 1 --out "$folder/whole"
 cp -r "$folder/whole" "$run"
 
 expect "resumed with another seed" 2 train --resume --out "$run" --seed 2
