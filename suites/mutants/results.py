@@ -197,7 +197,10 @@ def page(report):
                          f"{result.build_seconds:.1f}", f"{result.test_seconds:.1f}",
                          "-" if result.passes is None else result.passes,
                          "-" if result.steps is None else result.steps, patch.get("tier")))
-    lines += ["", "## Equivalent changes", "Changes that alter no result beyond rounding; all tests must pass.",
+    lines += ["", "## Equivalent changes",
+              "Changes that alter no result beyond rounding; all tests must pass. Where rounding moves results,",
+              "recorded runs, which hold to the bit, are compared by their tolerances (as on another processor):",
+              "that bits moved is what they are there to say.",
               "", row("change", "what changed", "why it is none", "result"), row(*["---"] * 4)]
     for result in report.of("equivalent"):
         patch = result.patch

@@ -98,7 +98,8 @@ class Session:
     def test(self, result, deadline):
         self.counter.clear()
         started = time.monotonic()
-        outcomes = self.runner.run(self.programs, deadline)
+        outcomes = self.runner.run(self.programs, deadline,
+                                   other_numerics=result.patch.get("rounding") == "yes")
         result.test_seconds = time.monotonic() - started
         result.programs = len(outcomes)
         counts = self.counter.read()

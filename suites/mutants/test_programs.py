@@ -21,6 +21,10 @@ NOT_BEHAVIOUR = {"ci", "cuda", "emulated", "headers", "mutants", "parity", "plot
                  "symbols"}
 NIGHTLY = "nightly"
 SKIPPED = 77
+
+# Recorded runs hold to the bit on the numerics that they were recorded with, and by their tolerances
+# on others. With these a change that moves results by rounding is held to the tolerances.
+OTHER_NUMERICS = {"golden": {"OPENBLAS_CORETYPE": "Sandybridge"}}
 SLACK = 3  # times a test's own limit: this machine may be busy
 
 
@@ -29,6 +33,7 @@ class Program:
 
     def __init__(self, entry, build_folder):
         suite = entry["suite"][0].split(":")[-1]
+        self.suite = suite
         self.name = f"{suite}/{entry['name']}"
         self.command = entry["cmd"]
         self.environment = entry["env"]
@@ -116,14 +121,16 @@ class Runner:
         self.jobs = jobs
         self.counter = counter
 
-    def run(self, programs, deadline, stop_at_failure=True):
-        """Outcomes of the programs that came to an end, in that order."""
+    def run(self, programs, deadline, stop_at_failure=True, other_numerics=False):
+        """Outcomes of the programs that came to an end, in that order. other_numerics: recorded runs
+        are compared by tolerance."""
         waiting = queue.SimpleQueue()
         alone = [program for program in programs if not program.parallel]
         for program in programs:
             if program.parallel:
                 waiting.put(program)
         batch = Batch(self.counter, deadline, stop_at_failure)
+        batch.of_suite = OTHER_NUMERICS if other_numerics else {}
         threads = [threading.Thread(target=batch.work, args=(waiting,)) for _ in range(self.jobs)]
         try:
             for thread in threads:
@@ -145,6 +152,7 @@ class Batch:
         self.environment = {**os.environ, "MALLOC_PERTURB_": "173", **counter.environment()}
         if stop_at_failure:
             self.environment["CRITERION_FAIL_FAST"] = "1"
+        self.of_suite = {}  # more of the environment
         self.deadline = deadline
         self.stop_at_failure = stop_at_failure
         self.stopped = False
@@ -181,7 +189,9 @@ class Batch:
             if self.stopped:
                 return None
             process = subprocess.Popen(
-                program.command, cwd=program.folder, env={**self.environment, **program.environment},
+                program.command, cwd=program.folder,
+                env={**self.environment, **program.environment,
+                     **self.of_suite.get(program.suite, {})},
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 errors="replace", start_new_session=True)
             self.running.add(process)
