@@ -146,21 +146,21 @@ def row(*cells):
     return "| " + " | ".join(markdown(str(cell)) for cell in cells) + " |"
 
 
-def page(report):
-    """docs/mutation_score.md, line by line."""
-    caught = report.good("mutant")
-    mutants = report.of("mutant")
+def number(value):
+    return "-" if value is None else value
+
+
+def head(report):
     made = report.made
-    without = [result for result in caught if result.passes == 0]
-    lines = [
+    return [
         "# Mutation score",
         "",
         "Made by `suites/mutants/run.py --page docs/mutation_score.md`; not written by hand. Each mutant",
         "is one real regression, from the catalogue that [coverage.md](coverage.md) goes through, put back",
-        "into the code as a patch (suites/mutants/patches/, with its source). The runner builds each and",
-        "runs the default test programs, always in the same order, quickest first, until one fails; which",
-        "test is expected to catch it plays no part in that. Tests of documents, style and builds are left",
-        "out: they catch nothing here. Afterwards the expected test is run too, and must fail as well.",
+        "into the code as a patch (suites/mutants/patches/, each with its source). The runner builds each",
+        "and runs the default test programs, always in the same order, quickest first, until one fails;",
+        "which test is expected to catch it plays no part in that. Tests of documents, style and builds are",
+        "left out: they catch nothing here. Afterwards the expected test is run too, and must fail as well.",
         "",
         f"**{report.score()}.**",
         "",
@@ -169,6 +169,11 @@ def page(report):
         f"The first build took {report.build_seconds:.0f} s, the unchanged tests "
         f"{report.baseline_seconds:.0f} s, everything {report.total_seconds / 60:.1f} minutes.",
         "",
+    ]
+
+
+def time_to_verdict(caught):
+    lines = [
         "## Time to verdict",
         "From the change to the first failed test:",
         "",
@@ -177,39 +182,58 @@ def page(report):
         f"- both: {spread([r.seconds() for r in caught], ' s')}",
     ]
     if all(result.passes is not None for result in caught):
-        trained = [r.passes for r in caught if r.passes]
+        without = sum(result.passes == 0 for result in caught)
+        trained = [result.passes for result in caught if result.passes]
         lines += [
-            f"- {len(without)} of {len(caught)} are caught before a single training pass is made; the "
-            f"others after {spread(trained, '')} passes",
+            f"- {without} of {len(caught)} are caught before a single training pass is made; the others "
+            f"after {spread(trained, '')} passes",
             "",
             "A training pass is one forward and backward of a batch, a step one update; both are counted",
-            "where they happen, in every program that ran until then (suites/mutants/count_steps.c), those",
-            "of tests that passed included.",
+            "where they happen, in every program that ran until then, those that passed included",
+            "(suites/mutants/count_steps.c). Most are passes of nets of a few thousand weights.",
         ]
-    lines += ["", "## Mutants", "",
-              row("mutant", "what changed", "caught by", "build s", "tests s", "passes", "steps",
-                  "tier"),
-              row(*["---"] * 8)]
-    for result in sorted(mutants, key=lambda r: (r.patch.get("area"), r.patch.id)):
+    return lines + [""]
+
+
+def mutant_rows(report):
+    lines = ["## Mutants", "",
+             row("area", "mutant", "what changed", "caught by", "build s", "tests s", "passes", "steps",
+                 "tier"),
+             row(*["---"] * 9)]
+    for result in sorted(report.of("mutant"), key=lambda r: (r.patch.get("area"), r.patch.id)):
         patch = result.patch
         where = f"{result.suite} {result.case}".strip() if result.suite else result.status
-        lines.append(row(f"{patch.get('area')}: {patch.id}", patch.get("about"), where,
+        lines.append(row(patch.get("area"), patch.id, patch.get("about"), where,
                          f"{result.build_seconds:.1f}", f"{result.test_seconds:.1f}",
-                         "-" if result.passes is None else result.passes,
-                         "-" if result.steps is None else result.steps, patch.get("tier")))
-    lines += ["", "## Equivalent changes",
-              "Changes that alter no result beyond rounding; all tests must pass. Where rounding moves results,",
-              "recorded runs, which hold to the bit, are compared by their tolerances (as on another processor):",
-              "that bits moved is what they are there to say.",
-              "", row("change", "what changed", "why it is none", "result"), row(*["---"] * 4)]
+                         number(result.passes), number(result.steps), patch.get("tier")))
+    return lines + [""]
+
+
+def equivalent_rows(report):
+    lines = ["## Equivalent changes",
+             "Changes that alter no result beyond rounding; all tests must pass. Where rounding moves",
+             "results, recorded runs, which hold to the bit, are compared by their tolerances (as on another",
+             "processor): that bits moved is what they are there to say.",
+             "", row("change", "what changed", "why it is none", "result"), row(*["---"] * 4)]
     for result in report.of("equivalent"):
         patch = result.patch
         what = result.status + (f" by {result.suite} {result.case}" if result.suite else "")
         lines.append(row(patch.id, patch.get("about"), patch.get("why"), what))
-    lines += ["", "## What each test program takes", "On the unchanged sources, the slowest ten of "
-              f"{len(report.baseline)}:", "", row("program", "s"), row("---", "---")]
+    return lines + [""]
+
+
+def slowest_rows(report):
+    lines = ["## What the test programs take",
+             f"On the unchanged sources, the slowest ten of {len(report.baseline)}:",
+             "", row("program", "s"), row("---", "---")]
     for name, seconds in sorted(report.baseline.items(), key=lambda item: -item[1])[:10]:
         lines.append(row(name, f"{seconds:.1f}"))
     if report.skipped:
         lines += ["", "Skipped on this machine: " + ", ".join(report.skipped) + "."]
     return lines
+
+
+def page(report):
+    """docs/mutation_score.md, line by line."""
+    return (head(report) + time_to_verdict(report.good("mutant")) + mutant_rows(report) +
+            equivalent_rows(report) + slowest_rows(report))

@@ -141,20 +141,22 @@ def chosen(patches, only):
     return [patch for patch in patches if any(text in patch.id for text in wanted)]
 
 
-def run_patches(session, patches, report, tap):
+def run_patches(session, patches, report, arguments):
     started = time.monotonic()
     for number, patch in enumerate(patches, 1):
         result = session.examine(patch)
         report.results.append(result)
-        if tap:
+        report.total_seconds = (time.monotonic() - started + report.build_seconds +
+                                report.baseline_seconds)
+        if arguments.json:  # each time, so that a run that is ended leaves what it has
+            report.write_json(arguments.json)
+        if arguments.tap:
             print(f"{'ok' if result.good() else 'not ok'} {number} - {result.line()}")
             if not result.good():
                 print("# " + result.message.replace("\n", "\n# "))
         else:
             print(f"[{number}/{len(patches)}] {result.line()}")
         sys.stdout.flush()
-    report.total_seconds = (time.monotonic() - started + report.build_seconds +
-                            report.baseline_seconds)
 
 
 def known_seconds(path):
@@ -172,13 +174,13 @@ def run(arguments, patches):
         if arguments.tap:
             print(f"1..{len(patches)}", flush=True)
         session.prepare(OPTIONS, report, known_seconds(arguments.baseline))
-        run_patches(session, patches, report, arguments.tap)
+        run_patches(session, patches, report, arguments)
     finally:
         scratch.close()
         if scratch.keep:
             print(f"# kept: {scratch.folder}")
     if arguments.json:
-        report.write_json(arguments.json)
+        report.write_json(arguments.json)  # also where there was no patch
     if arguments.page:
         report.write_page(arguments.page)
     for line in report.closing():
@@ -207,7 +209,10 @@ def parse(argv):
     parser.add_argument("--check", action="store_true", help="look at the patches, build nothing")
     parser.add_argument("--self-test", action="store_true", help="test this program")
     parser.add_argument("--list", action="store_true", help="list the patches")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.page and arguments.only:
+        parser.error("--page tells of all patches; it does not go with --only")
+    return arguments
 
 
 def main(argv):
