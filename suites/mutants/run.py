@@ -28,8 +28,9 @@ from test_programs import Counter, Runner, default_programs, targets_of  # noqa:
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
-# Without debugging information it compiles and links quicker.
-OPTIONS = ["-Dshared=true", "-Ddebug=false", "-Dcuda=disabled"]
+# Without debugging information it compiles and links quicker. A name that is missing is to be found by
+# the linker: a program that cannot start would pass for a catch.
+OPTIONS = ["-Dshared=true", "-Ddebug=false", "-Db_lundef=true", "-Dcuda=disabled"]
 
 
 class Session:
