@@ -52,11 +52,12 @@ def copy_sources(tree, to):
             shutil.copy(source, target)
 
 
-def run(command, cwd, seconds):
+def run(command, cwd, seconds, more_environment=None):
     """Runs a command; ScratchError with the end of its output where it fails or takes too long."""
     try:
-        done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=seconds, check=False)
+        done = subprocess.run(command, cwd=cwd, env={**os.environ, **(more_environment or {})},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=seconds, check=False)
     except subprocess.TimeoutExpired as late:
         raise ScratchError(f"{command[0]}: not done in {seconds:.0f} s") from late
     if done.returncode != 0:
@@ -80,8 +81,12 @@ class Scratch:
             run(["meson", "setup", self.build_folder, *options], self.source, 600)
 
     def build(self, targets, jobs, seconds):
-        """The default targets and these."""
+        """The default targets and these. Then the program must start: a name that is missing in one of
+        the libraries is no link error, and a test that cannot start is no catch."""
         run(["ninja", "-C", self.build_folder, f"-j{jobs}", "all", *targets], self.source, seconds)
+        program = os.path.join(self.build_folder, "harness/detcheck")
+        if os.path.exists(program):
+            run([program, "--help"], self.source, 60, {"LD_BIND_NOW": "1"})
 
     def apply(self, patch):
         for name in patch.touched:

@@ -192,22 +192,33 @@ def blank_report():
     return types.SimpleNamespace(baseline={}, skipped=[], build_seconds=0.0, baseline_seconds=0.0)
 
 
+def test_order(tap, patches):
+    """Of three programs as quick as one another, the one that most patches name is first."""
+    from run import in_order
+    seconds = {"unit/a": 1.0, "unit/product": 1.0, "unit/sum": 1.0, "unit/b": 0.5}
+    programs = [types.SimpleNamespace(name=name) for name in seconds]
+    tap.check("programs that mutants name come first, then the quickest",
+              [program.name for program in in_order(programs, seconds, patches)],
+              ["unit/sum", "unit/product", "unit/b", "unit/a"])
+
+
 def self_test(make_session):
-    """make_session(scratch): what run.py runs its patches with."""
+    """make_session(scratch, patches): what run.py runs its patches with."""
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="mutants-self-test-") as tree:
         make_project(tree)
         scratch = Scratch(tree)
         try:
-            session = make_session(scratch)
+            patches = read_all(os.path.join(tree, "suites/mutants"))
+            session = make_session(scratch, patches)
             session.prepare([], blank_report(), None)
             tap.check("nightly tests and those of documents are left out",
                       sorted(program.name for program in session.programs),
                       ["unit/product", "unit/sum"])
-            patches = read_all(os.path.join(tree, "suites/mutants"))
+            test_order(tap, patches)
             test_verdicts(tap, session, patches)
             test_time_limit(tap, session, patches)
-            test_broken_start(tap, lambda: make_session(scratch), scratch)
+            test_broken_start(tap, lambda: make_session(scratch, patches), scratch)
         finally:
             scratch.close()
         test_faults(tap, tree)
