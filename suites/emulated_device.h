@@ -12,12 +12,14 @@
 #include "detector/bodies/philox.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum emulated_order { ASCENDING, DESCENDING, SHUFFLED, EMULATED_ORDERS };
+enum emulated_order { ASCENDING, DESCENDING, SHUFFLED, EMULATED_ORDERS, AT_ONCE = EMULATED_ORDERS };
 
-static const char *const emulated_order_names[] = {"ascending", "descending", "shuffled"};
+static const char *const emulated_order_names[] = {"ascending", "descending", "shuffled",
+                                                   "at once"};
 
 struct emulated_device {
     struct det_device device; /* first; its table is the CPU's: of it only zero, upload, download */
@@ -28,6 +30,8 @@ struct emulated_device {
 
 static inline struct emulated_device emulated_open(enum emulated_order order)
 {
+    if (getenv("EMULATED_AT_ONCE"))
+        order = AT_ONCE;
     return (struct emulated_device){.device = {det_cpu_backend()}, .order = order};
 }
 
@@ -78,26 +82,100 @@ static inline struct emulated_schedule emulated_schedule(enum emulated_order ord
     return s;
 }
 
+/* ---- a block's threads at once ---- */
+
+/* A launch: the blocks one after the other. Wide ones run with fewer threads: kernels take any
+ * power of two from DET_NARROW on. */
+struct emulated_launch {
+    const struct det_emulated_kernel *kernel;
+    const void *args;
+    void *shared;
+    int blocks;
+    const int *order; /* [blocks] */
+    pthread_barrier_t barrier;
+};
+
+struct emulated_thread {
+    struct det_schedule schedule; /* first */
+    struct emulated_launch *launch;
+    int thread;
+    pthread_t handle;
+};
+
+static inline void emulated_wait(const struct det_schedule *schedule)
+{
+    pthread_barrier_wait(&((const struct emulated_thread *)schedule)->launch->barrier);
+}
+
+static inline int emulated_own_turn(const struct det_schedule *schedule, int at)
+{
+    if (at == 0)
+        return ((const struct emulated_thread *)schedule)->thread;
+    emulated_wait(schedule);
+    return -1;
+}
+
+static inline void *emulated_thread_run(void *arg)
+{
+    struct emulated_thread *t = arg;
+    struct emulated_launch *l = t->launch;
+    for (int i = 0; i < l->blocks; i++) {
+        struct det_block b = {l->order[i], l->blocks, DET_NARROW, &t->schedule};
+        if (t->thread == 0)
+            memset(l->shared, 0xCB, l->kernel->shared_bytes);
+        emulated_wait(&t->schedule);
+        l->kernel->run(&b, l->args, l->shared);
+        emulated_wait(&t->schedule);
+    }
+    return NULL;
+}
+
+static inline void emulated_at_once(struct emulated_launch *launch)
+{
+    static struct emulated_thread threads[DET_NARROW];
+    cr_assert_eq(pthread_barrier_init(&launch->barrier, NULL, DET_NARROW), 0);
+    for (int i = 0; i < DET_NARROW; i++) {
+        struct emulated_thread *t = &threads[i];
+        *t = (struct emulated_thread){{emulated_own_turn, emulated_wait}, launch, i, 0};
+        cr_assert_eq(pthread_create(&t->handle, NULL, emulated_thread_run, t), 0);
+    }
+    for (int i = 0; i < DET_NARROW; i++)
+        pthread_join(threads[i].handle, NULL);
+    pthread_barrier_destroy(&launch->barrier);
+}
+
 /* ---- what kernel.h asks for ---- */
+
+static inline void emulated_in_turn(struct emulated_launch *l, enum emulated_order order,
+                                    uint32_t seed)
+{
+    int n = l->kernel->threads;
+    struct emulated_schedule s = emulated_schedule(order, seed, n);
+    for (int i = 0; i < l->blocks; i++) {
+        struct det_block b = {l->order[i], l->blocks, n, &s.schedule};
+        memset(l->shared, 0xCB, l->kernel->shared_bytes);
+        l->kernel->run(&b, l->args, l->shared);
+    }
+    free(s.order);
+}
 
 void det_emulate(struct det_device *dev, const struct det_emulated_kernel *kernel, int blocks,
                  const void *args)
 {
     struct emulated_device *e = (struct emulated_device *)dev;
-    struct emulated_schedule s = emulated_schedule(e->order, 2 * e->launches, kernel->threads);
-    unsigned char *shared = malloc(kernel->shared_bytes);
     int *order = malloc(((size_t)blocks + 1) * sizeof *order);
+    void *shared = malloc(kernel->shared_bytes);
     cr_assert(shared && order);
     emulated_permute(e->order, 2 * e->launches + 1, blocks, order);
-    for (int i = 0; i < blocks; i++) {
-        struct det_block b = {order[i], blocks, kernel->threads, &s.schedule};
-        memset(shared, 0xCB, kernel->shared_bytes);
-        kernel->run(&b, args, shared);
-    }
+    struct emulated_launch launch = {
+        .kernel = kernel, .args = args, .shared = shared, .blocks = blocks, .order = order};
+    if (e->order == AT_ONCE)
+        emulated_at_once(&launch);
+    else
+        emulated_in_turn(&launch, e->order, 2 * e->launches);
     e->launches++;
     free(order);
     free(shared);
-    free(s.order);
 }
 
 void *det_kernel_scratch(struct det_device *dev, const char *op, size_t bytes)
