@@ -1,6 +1,7 @@
 /* COCO result files, one a checkpoint: the detections themselves, counted and evaluated. */
 #include "harness/foreign/foreign_run.h"
 
+#include "detector/base/file.h"
 #include "detector/evaluation/coco_json.h"
 #include "harness/log/log_fields_reader.h"
 
@@ -205,14 +206,37 @@ static enum det_code evaluate(const struct det_coco_set *set, struct det_coco_ev
     return code;
 }
 
+/* How many boxes and scores of a file are not finite, as Python's json writes them. */
+static enum det_code count_not_finite(const char *path, int64_t *n, struct det_error *err)
+{
+    static const char *const words[] = {"NaN", "Infinity"};
+    char *text;
+    size_t size;
+    enum det_code code = det_file_read(path, &text, &size, err);
+    *n = 0;
+    if (code != DET_OK)
+        return code;
+    for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
+        for (const char *at = text; (at = strstr(at, words[w])); at++)
+            *n += at > text && strchr(" \t\n,:[-", at[-1]) != NULL;
+    free(text);
+    return DET_OK;
+}
+
 static enum det_code add_checkpoint(const struct checkpoint *checkpoint, const char *truth,
                                     struct logged_run *run, struct det_error *err)
 {
     struct det_coco_set set = {0};
     struct det_coco_eval *rows = NULL;
     struct run_log_eval eval = foreign_eval(checkpoint->step);
-    enum det_code code =
-        det_coco_read(truth, checkpoint->path, DET_IOU_BBOX, NULL, &set, &rows, err);
+    int64_t not_finite;
+    enum det_code code = count_not_finite(checkpoint->path, &not_finite, err);
+    if (code == DET_OK && not_finite > 0) {
+        eval.not_finite = not_finite;
+        return foreign_add_eval(run, &eval, err);
+    }
+    if (code == DET_OK)
+        code = det_coco_read(truth, checkpoint->path, DET_IOU_BBOX, NULL, &set, &rows, err);
     if (code != DET_OK)
         return code;
     code = set_classes(run, &set, err);
@@ -235,6 +259,8 @@ enum det_code foreign_read_coco(const char *path, const struct foreign_options *
     for (size_t i = 0; i < list.n && code == DET_OK; i++)
         code = add_checkpoint(&list.at[i], options->truth, run, err);
     release(&list);
-    foreign_run_finish(run, options->steps);
+    /* The log that these belong to may have said how many steps are planned. */
+    foreign_run_finish(run, options->steps || run->planned_unknown ? options->steps
+                                                                   : run->planned_steps);
     return code;
 }

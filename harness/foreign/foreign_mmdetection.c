@@ -152,21 +152,27 @@ static int64_t within_epoch(int64_t step)
     return step & ((INT64_C(1) << EPOCH_SHIFT) - 1);
 }
 
+/* Whether "iter" begins anew with each epoch: it then fell when the epoch rose, or, in a log that
+ * begins later, is lower than the epochs before it can have been long. */
+static int begins_anew(const struct logged_run *run)
+{
+    for (size_t i = 1; i < run->n_steps; i++) {
+        int64_t from = run->steps[i - 1].step, to = run->steps[i].step;
+        if (epoch_of(to) > epoch_of(from) && within_epoch(to) <= within_epoch(from))
+            return 1;
+    }
+    int64_t first = run->n_steps ? run->steps[0].step : 0;
+    return epoch_of(first) > 1 && within_epoch(first) < epoch_of(first);
+}
+
 /* Steps of an epoch, told by the highest "iter"; 0 where "iter" does not begin anew. */
 static int64_t epoch_length(const struct logged_run *run)
 {
     int64_t highest = 0;
-    int anew = run->n_steps > 0 && epoch_of(run->steps[0].step) > 1 &&
-               within_epoch(run->steps[0].step) < epoch_of(run->steps[0].step);
-    for (size_t i = 0; i < run->n_steps; i++) {
-        int64_t step = run->steps[i].step;
-        if (within_epoch(step) + 1 > highest)
-            highest = within_epoch(step) + 1;
-        anew |= i > 0 && epoch_of(step) > epoch_of(step - 0) - 1 &&
-                epoch_of(step) > epoch_of(run->steps[i - 1].step) &&
-                within_epoch(step) <= within_epoch(run->steps[i - 1].step);
-    }
-    return anew ? highest : 0;
+    for (size_t i = 0; i < run->n_steps; i++)
+        if (within_epoch(run->steps[i].step) + 1 > highest)
+            highest = within_epoch(run->steps[i].step) + 1;
+    return begins_anew(run) ? highest : 0;
 }
 
 static int64_t plain_step(int64_t step, int64_t length)

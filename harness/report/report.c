@@ -36,8 +36,9 @@ static const struct {
     {"foreground",
      "Share of the training batches' foreground that is predicted right: the earliest "
      "and sharpest sign of a collapse."},
-    {"scores", "Highest score, and mean score at objects, against the score that counts. Dotted: the law "
-               "s = w p / (w p + 1 - p) of a trained head, where the recipe has one."},
+    {"scores",
+     "Highest score, and mean score at objects, against the score that counts. Dotted: the law "
+     "s = w p / (w p + 1 - p) of a trained head, where the recipe has one."},
     {"grad_norm", "Gradient norm before clipping; rings are steps that were clipped."},
 };
 
@@ -66,6 +67,18 @@ static void put_head(const struct page *page)
             run->dataset_checksum, run->seed, run->planned_steps, run->parameters);
 }
 
+static void put_untold(const struct page *page, const struct verdict *verdict)
+{
+    if (!verdict->n_untold)
+        return;
+    fputs("<p class=\"untold\">Cannot be told from this log: ", page->to);
+    for (int i = 0; i < verdict->n_untold; i++) {
+        fputs(i ? ", " : "", page->to);
+        html_text(page->to, verdict->untold[i]);
+    }
+    fputs(".</p>\n", page->to);
+}
+
 static void put_verdict(const struct page *page, int i)
 {
     const struct verdict *verdict = &page->verdicts[i];
@@ -85,7 +98,10 @@ static void put_verdict(const struct page *page, int i)
         html_text(page->to, verdict->warnings[w].why);
         fputs("</li>\n", page->to);
     }
-    fputs(verdict->n_warnings ? "</ul>\n</div>\n" : "</div>\n", page->to);
+    if (verdict->n_warnings)
+        fputs("</ul>\n", page->to);
+    put_untold(page, verdict);
+    fputs("</div>\n", page->to);
 }
 
 static void put_verdicts(const struct page *page)

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LOOKS_BEFORE_AN_ERROR 3 /* without a change: a writer may be in the middle of a line */
+#define LOOKS_BEFORE_AN_ERROR 10 /* without a change: a writer may be in the middle of a line */
 #define READING_SHARE 0.1       /* of the time: a long log is looked at less often */
 
 struct watch {

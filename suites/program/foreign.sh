@@ -65,6 +65,18 @@ holds "json: parses" python3 -c "import json; v = json.load(open('$folder/out'))
 assert [x['verdict'] for x in v] == ['collapsed', 'healthy'], v
 assert 'no_detections' in v[1]['untold'], v"
 
+# A score that is not finite is no damage: it is what the detector said.
+sed 's/"score":[0-9.]*/"score":NaN/' "$logs/healthy_results/step_000300.json" >"$folder/step_300.json"
+judged "results that are not finite" 1 "diverged (boxes_not_finite) at step 300" $truth \
+	"$folder/step_300.json"
+says "results that are not finite: counted" out ": 1 boxes or scores"
+rm "$folder/step_300.json"
+
+# Planned steps of a mapping hold with results beside it.
+(cat "$logs/csv.yaml"; echo "steps: 400") >"$folder/map.yaml"
+judged "a mapping's planned steps" 1 "incomplete (ended_early) at step 300" --map "$folder/map.yaml" \
+	"$logs/healthy.csv" $truth --results "$logs/healthy_results"
+
 # Damage that only a folder or a second file can have.
 expect "no ground truth" 2 judge "$logs/healthy_results/step_000300.json"
 says "no ground truth: the way out" err "--gt"
@@ -91,7 +103,8 @@ expect "compare: NaN is equal to nothing" 1 compare "$logs/diverged.log.json" "$
 
 expect "report" 0 report --no-plots -o "$folder/report.html" --steps 300 "$logs/healthy.metrics.json" \
 	"$logs/collapsed.scalars.json"
-holds "report: the page" grep -q "cannot be told" "$folder/report.html"
+holds "report: what cannot be told" grep -q "Cannot be told from this log: no_detections" \
+	"$folder/report.html"
 if gnuplot --version >/dev/null 2>&1; then
 	expect "report: plots" 0 report -o "$folder/report.html" $truth --results "$logs/dead_results" \
 		"$logs/healthy.log.json" "$logs/diverged.metrics.json"
