@@ -7,15 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct run_log_field *find_field(const struct run_log_field *fields, size_t n,
-                                              const char *key)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(fields[i].key, key) == 0)
-            return &fields[i];
-    return NULL;
-}
-
 int foreign_put(const struct run_log_field *field, int element, double number, void *record)
 {
     void *at = (char *)record + field->offset;
@@ -95,7 +86,7 @@ int foreign_take_step(const struct foreign_row *row, const struct foreign_name *
         const struct foreign_name *name = find_name(names, n, key);
         if (!name || value->kind != FOREIGN_NUMBER)
             continue;
-        const struct run_log_field *field = find_field(fields, n_fields, name->ours);
+        const struct run_log_field *field = run_log_find(fields, n_fields, name->ours);
         double number = value->number * name->scale;
         if (part && strncmp(name->ours, "loss_", 5) == 0 && run_log_has(field, step))
             number += *(double *)((char *)step + field->offset);
@@ -131,7 +122,7 @@ int foreign_take_eval(const struct foreign_row *row, const struct foreign_name *
     double number;
     for (size_t i = 0; i < n; i++)
         if (foreign_row_suffix(row, names[i].theirs, &number) && number >= 0)
-            taken += foreign_put(find_field(fields, n_fields, names[i].ours), 0,
+            taken += foreign_put(run_log_find(fields, n_fields, names[i].ours), 0,
                                  number * names[i].scale, eval);
     return taken;
 }

@@ -5,19 +5,10 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 static const char *word(double value)
 {
     return isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-}
-
-static int find_field(const struct run_log_field *fields, size_t n, const char *key)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(fields[i].key, key) == 0)
-            return (int)i;
-    return -1;
 }
 
 /* The parts before their sum, so that the one that went first is named. */
@@ -28,7 +19,7 @@ static int bad_loss(const struct run_log_step *step, struct verdict *out)
     size_t n;
     const struct run_log_field *fields = run_log_step_fields(&n);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        size_t offset = fields[find_field(fields, n, keys[i])].offset;
+        size_t offset = run_log_find(fields, n, keys[i])->offset;
         double value = *(const double *)((const char *)step + offset);
         if (!isfinite(value))
             return judge_say(out, VERDICT_DIVERGED, "loss_not_finite", step->step,

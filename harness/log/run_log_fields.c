@@ -2,6 +2,8 @@
 
 #include "harness/log/run_log.h"
 
+#include <string.h>
+
 const double run_log_thresholds[RUN_LOG_THRESHOLDS] = {0.05, 0.1, 0.3, 0.5, 0.7, 0.9};
 
 /* clang-format off */
@@ -94,6 +96,15 @@ static void clear_field(enum run_log_type type, void *at)
         *(void **)at = NULL;
         return;
     }
+}
+
+const struct run_log_field *run_log_find(const struct run_log_field *fields, size_t n,
+                                         const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(fields[i].key, key) == 0)
+            return &fields[i];
+    return NULL;
 }
 
 void run_log_clear(const struct run_log_field *fields, size_t n, void *record)

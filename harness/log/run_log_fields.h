@@ -27,6 +27,10 @@ struct run_log_field {
 const struct run_log_field *run_log_step_fields(size_t *n);
 const struct run_log_field *run_log_eval_fields(size_t *n);
 
+/* The field of that key, NULL without one. */
+const struct run_log_field *run_log_find(const struct run_log_field *fields, size_t n,
+                                         const char *key);
+
 /* Set every field of the record to "not in this log" (run_log.h), the step too. */
 void run_log_clear(const struct run_log_field *fields, size_t n, void *record);
 
