@@ -23,16 +23,17 @@ static int weights_unchanged(const struct logged_run *run, const struct judge_ru
     return 0;
 }
 
-/* Bit-equal, all parts: a single part may well stay 0 for a while. */
+/* Bit-equal, all parts that are logged: a single part may well stay 0 for a while. */
 static int losses_equal(const struct run_log_step *a, const struct run_log_step *b)
 {
-    if (a->loss == RUN_LOG_NONE)
-        return 0;
     const double x[] = {a->loss,     a->loss_rpn_cls, a->loss_rpn_bbox,
                         a->loss_cls, a->loss_bbox,    a->loss_mask};
     const double y[] = {b->loss,     b->loss_rpn_cls, b->loss_rpn_bbox,
                         b->loss_cls, b->loss_bbox,    b->loss_mask};
-    return memcmp(x, y, sizeof x) == 0;
+    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++)
+        if (x[i] != RUN_LOG_NONE)
+            return memcmp(x, y, sizeof x) == 0;
+    return 0;
 }
 
 static int losses_unchanged(const struct logged_run *run, const struct judge_rules *rules,

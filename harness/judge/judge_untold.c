@@ -18,6 +18,17 @@ static int any_step(const struct logged_run *run, size_t offset)
     return 0;
 }
 
+/* Whether any step has a loss, or a part of one. */
+static int any_loss(const struct logged_run *run)
+{
+    return any_step(run, offsetof(struct run_log_step, loss)) ||
+           any_step(run, offsetof(struct run_log_step, loss_rpn_cls)) ||
+           any_step(run, offsetof(struct run_log_step, loss_rpn_bbox)) ||
+           any_step(run, offsetof(struct run_log_step, loss_cls)) ||
+           any_step(run, offsetof(struct run_log_step, loss_bbox)) ||
+           any_step(run, offsetof(struct run_log_step, loss_mask));
+}
+
 static int any_skipped(const struct logged_run *run)
 {
     for (size_t i = 0; i < run->n_steps; i++)
@@ -27,16 +38,25 @@ static int any_skipped(const struct logged_run *run)
 }
 
 struct eval_tells {
-    int emptiness, classes, ap, scores, weights, boxes;
+    int classes, ap, scores, weights, boxes;
 };
 
-static struct eval_tells what_evals_tell(const struct logged_run *run,
-                                         const struct judge_rules *rules)
+/* Whether the judged evaluations tell of detections; what earlier ones tell decides nothing. */
+static int emptiness_told(const struct logged_run *run, const struct judge_rules *rules)
+{
+    int at[JUDGE_LAST_MAX];
+    int n = judge_last_evals(run, rules, at);
+    for (int i = 0; i < n; i++)
+        if (judge_empty(&run->evals[at[i]], rules) == JUDGE_UNTOLD)
+            return 0;
+    return n > 0;
+}
+
+static struct eval_tells what_evals_tell(const struct logged_run *run)
 {
     struct eval_tells told = {0};
     for (size_t i = 0; i < run->n_evals; i++) {
         const struct run_log_eval *eval = &run->evals[i];
-        told.emptiness |= judge_empty(eval, rules) != JUDGE_UNTOLD;
         told.classes |= eval->detections_per_class != NULL;
         told.ap |= eval->box_ap != RUN_LOG_NONE;
         told.scores |= eval->max_score != RUN_LOG_NONE;
@@ -51,18 +71,16 @@ void judge_untold(const struct logged_run *run, const struct judge_rules *rules,
 {
     if (!run->format)
         return;
-    struct eval_tells told = what_evals_tell(run, rules);
+    struct eval_tells told = what_evals_tell(run);
+    int counted = emptiness_told(run, rules);
     int skipped = any_skipped(run);
-    untold(out, told.emptiness, "no_detections");
+    untold(out, counted, "no_detections");
     untold(out, told.classes, "class_lost and class_never");
-    if (!told.emptiness) {
+    if (!counted) {
         untold(out, any_step(run, offsetof(struct run_log_step, fg_accuracy)), "foreground_missed");
         untold(out, told.ap, "ap_zero");
     }
-    untold(out,
-           any_step(run, offsetof(struct run_log_step, loss)) ||
-               any_step(run, offsetof(struct run_log_step, loss_cls)),
-           "loss_not_finite and losses_unchanged");
+    untold(out, any_loss(run), "loss_not_finite and losses_unchanged");
     untold(out, skipped && any_step(run, offsetof(struct run_log_step, grad_norm)),
            "gradient_not_finite");
     untold(out, skipped, "updates_skipped");

@@ -138,6 +138,42 @@ Test(foreign_judge, certainty)
     logged_run_close(run);
 }
 
+/* An early evaluation without any prediction, as many begin, tells nothing of the late ones. */
+Test(foreign_judge, early_silence_is_no_count)
+{
+    struct logged_run *run = read_log("{\"iteration\": 19, \"total_loss\": 2, \"bbox/AP\": NaN}\n"
+                                      "{\"iteration\": 99, \"total_loss\": 1, \"bbox/AP\": 40}\n",
+                                      NULL);
+    struct verdict verdict = verdict_of(run);
+    cr_expect_eq(verdict.kind, VERDICT_HEALTHY, "%s", verdict.why);
+    cr_expect(is_untold(&verdict, "no_detections"));
+    cr_expect(is_untold(&verdict, "foreground_missed"));
+    logged_run_close(run);
+}
+
+/* What is not logged does not stand still. */
+Test(foreign_judge, no_losses)
+{
+    static const struct {
+        const char *name, *key;
+        enum verdict_kind kind;
+    } cases[] = {{"only a rate", "lr", VERDICT_INCOMPLETE},
+                 {"only accuracy", "fast_rcnn/fg_cls_accuracy", VERDICT_HEALTHY},
+                 {"one part of the loss", "loss_cls", VERDICT_STALLED}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        char text[2000];
+        int at = 0;
+        for (int i = 0; i < 8; i++)
+            at +=
+                sprintf(text + at, "{\"iteration\": %d, \"%s\": 0.5}\n", 20 * i + 19, cases[c].key);
+        struct logged_run *run = read_log(text, NULL);
+        struct verdict verdict = verdict_of(run);
+        cr_expect_eq(verdict.kind, cases[c].kind, "%s: %s", cases[c].name,
+                     verdict_name(verdict.kind));
+        logged_run_close(run);
+    }
+}
+
 /* Rounded losses that repeat are no standstill until there are enough of them. */
 Test(foreign_judge, equal_lines)
 {
