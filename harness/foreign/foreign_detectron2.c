@@ -72,6 +72,7 @@ enum det_code foreign_read_detectron2(struct foreign_text *text,
 {
     struct foreign_row row = {0};
     enum det_code code = DET_OK;
+    run->smoothed = 1;
     while (foreign_next_json(text, run, &row, &code, err))
         if ((code = take_row(&row, run, err)) != DET_OK)
             foreign_text_fail(text, code, err);

@@ -1,6 +1,7 @@
 #include "harness/foreign/foreign_options.h"
 
-#include <stdlib.h>
+#include "harness/program/options.h"
+
 #include <string.h>
 
 enum {
@@ -38,15 +39,6 @@ static const struct argp_option judging_table[] = {
     {0},
 };
 
-static int64_t count(const char *name, const char *arg, struct argp_state *state)
-{
-    char *end;
-    long long value = strtoll(arg, &end, 10);
-    if (end == arg || *end || value < 1 || value > 1000000000000)
-        argp_error(state, "--%s %s: not a number of steps", name, arg);
-    return value;
-}
-
 static void check_format(const char *arg, struct argp_state *state)
 {
     int i = 0;
@@ -77,7 +69,7 @@ static error_t take_format(int key, char *arg, struct argp_state *state)
         options->results = arg;
         return 0;
     case KEY_EPOCH_STEPS:
-        options->epoch_steps = count("epoch-steps", arg, state);
+        options->epoch_steps = options_count(state, "epoch-steps", arg);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -92,7 +84,7 @@ static error_t take_judging(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = options;
         return 0;
     case KEY_STEPS:
-        options->steps = count("steps", arg, state);
+        options->steps = options_count(state, "steps", arg);
         return 0;
     case KEY_STRICT:
         options->strict = 1;

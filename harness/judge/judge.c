@@ -83,10 +83,9 @@ enum evidence { NO_EVIDENCE, RANKING_ONLY, DETECTIONS };
 static enum evidence find_evidence(const struct logged_run *run, const struct judge_rules *rules)
 {
     int at[JUDGE_LAST_MAX];
-    double accuracy, missed;
     int n = judge_last_evals(run, rules, at);
     enum evidence evidence = NO_EVIDENCE;
-    if (run->format && judge_foreground(run, judge_first_step(run, rules), &accuracy, &missed) > 0)
+    if (run->format && judge_foreground(run, judge_first_step(run, rules)).lines > 0)
         return DETECTIONS;
     for (int i = 0; i < n; i++) {
         if (judge_empty(&run->evals[at[i]], rules) != JUDGE_UNTOLD)
@@ -137,7 +136,7 @@ __attribute__((format(printf, 2, 3))) static void append(struct verdict *out, co
 static void say_what_is_known(const struct logged_run *run, const struct judge_rules *rules,
                               const struct run_log_eval *last, struct verdict *out)
 {
-    double accuracy, missed;
+    struct judge_foreground seen = judge_foreground(run, judge_first_step(run, rules));
     int64_t step = last ? last->step : run->steps_done;
     judge_say(out, VERDICT_HEALTHY, "", -1, "by step %" PRId64, step);
     if (last && logged_detections(last) != RUN_LOG_UNKNOWN)
@@ -149,8 +148,8 @@ static void say_what_is_known(const struct logged_run *run, const struct judge_r
         append(out, ", highest score %.3f", last->max_score);
     if (last && last->box_ap != RUN_LOG_NONE)
         append(out, ", box AP %.3f", last->box_ap);
-    if (judge_foreground(run, judge_first_step(run, rules), &accuracy, &missed) > 0)
-        append(out, ", foreground accuracy %.3f", accuracy);
+    if (seen.lines > 0)
+        append(out, ", foreground accuracy %.3f", seen.accuracy);
     if (find_evidence(run, rules) == RANKING_ONLY)
         append(out, "; whether scores reach %g cannot be told", rules->score);
 }

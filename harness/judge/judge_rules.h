@@ -40,10 +40,13 @@ enum judge_emptiness judge_empty(const struct run_log_eval *eval, const struct j
 /* Logs that do not count objects are taken to have some. */
 int judge_has_objects(const struct run_log_eval *eval);
 
-/* Mean foreground accuracy, and share called background, of logged steps from first_step on that
- * have foreground; returns how many these are. */
-int judge_foreground(const struct logged_run *run, int64_t first_step, double *accuracy,
-                     double *missed);
+/* What becomes of foreground in the logged steps from some step on that have any. */
+struct judge_foreground {
+    int lines;               /* such steps; the rest is 0 where there are none */
+    double accuracy, missed; /* means: predicted right; called background */
+    double samples;          /* foreground RoIs, mean; RUN_LOG_NONE where a step does not say */
+};
+struct judge_foreground judge_foreground(const struct logged_run *run, int64_t first_step);
 
 /* Fill *out; returns 1, so that a rule can end with it. */
 int judge_say(struct verdict *out, enum verdict_kind kind, const char *rule, int64_t step,

@@ -66,16 +66,15 @@ static size_t last_steps(const struct logged_run *run)
 
 static void fg_accuracy_low(const struct logged_run *run, struct verdict *out)
 {
-    double accuracy, missed;
     size_t first = run->n_steps - last_steps(run);
     if (run->n_steps == 0)
         return;
-    int n = judge_foreground(run, run->steps[first].step, &accuracy, &missed);
-    if (n >= FG_STEPS_MIN && accuracy < FG_ACCURACY_MIN)
+    struct judge_foreground seen = judge_foreground(run, run->steps[first].step);
+    if (seen.lines >= FG_STEPS_MIN && seen.accuracy < FG_ACCURACY_MIN)
         warn(out, "fg_accuracy_low", run->steps[first].step,
              "foreground accuracy is %.3f over the last %d steps with foreground, %.0f %% of it is "
              "called background",
-             accuracy, n, 100 * missed);
+             seen.accuracy, seen.lines, 100 * seen.missed);
 }
 
 static void proposal_recall_low(const struct logged_run *run, struct verdict *out)

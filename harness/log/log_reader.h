@@ -16,6 +16,7 @@ struct logged_run {     /* everything is owned by the run */
     uint64_t dataset_checksum;
     int64_t seed;
     int64_t planned_steps;
+    int smoothed;        /* a step's values are medians over many steps */
     int strict;          /* a run is not healthy where the log cannot tell whether it collapsed */
     int planned_unknown; /* the log does not say, nor did the user: planned_steps is steps_done */
     int64_t parameters;

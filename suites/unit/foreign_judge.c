@@ -59,6 +59,9 @@ Test(foreign_judge, foreground_missed)
     expect_shape("there is no foreground", s, VERDICT_HEALTHY, "", -1);
     s = all, s.fg_samples = -1;
     expect_shape("its amount is not logged", s, VERDICT_COLLAPSED, rule, 819);
+    s = all, s.fg_samples = 2;
+    expect_shape("so little foreground that a median of 0 says nothing", s, VERDICT_HEALTHY, "",
+                 -1);
     s = all, s.early_fg = 0;
     expect_shape("from the start", s, VERDICT_COLLAPSED, rule, 19);
     s = all, s.early_fg = 0, s.fg_accuracy = 0.4, s.false_negative = 0.6;
@@ -109,6 +112,36 @@ Test(foreign_judge, strictly_AP_alone_is_not_healthy)
     run->strict = 1;
     expect_verdict("with foreground accuracy", run, VERDICT_HEALTHY, "", -1);
     logged_run_close(run);
+}
+
+/* Steps logged one by one: so much foreground must have been seen that finding none of it is no
+ * chance. */
+Test(foreign_judge, foreground_missed_step_by_step)
+{
+    static const struct {
+        int lines;
+        double samples;
+        enum verdict_kind kind;
+    } cases[] = {{9, 50, VERDICT_HEALTHY},    {10, 2, VERDICT_HEALTHY}, {10, 3, VERDICT_COLLAPSED},
+                 {10, -1, VERDICT_COLLAPSED}, {29, 1, VERDICT_HEALTHY}, {30, 1, VERDICT_COLLAPSED}};
+    write_text("map.yaml", "step: i\nsteps: 1000\ntraining: {fg_accuracy: a, roi_positives: n}\n");
+    char map[160];
+    snprintf(map, sizeof map, "%s", in_folder(&folder, "map.yaml"));
+    const struct foreign_options options = {.mapping = map};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        char text[2000] = "i,a,n\n";
+        int at = (int)strlen(text);
+        for (int i = 0; i < cases[c].lines; i++) {
+            at += sprintf(text + at, "%d,0,", i < cases[c].lines - 1 ? 800 + i : 999);
+            at += cases[c].samples < 0 ? sprintf(text + at, "\n")
+                                       : sprintf(text + at, "%g\n", cases[c].samples);
+        }
+        struct logged_run *run = read_log(text, &options);
+        struct verdict verdict = verdict_of(run);
+        cr_expect_eq(verdict.kind, cases[c].kind, "%d lines of %g: %s", cases[c].lines,
+                     cases[c].samples, verdict_name(verdict.kind));
+        logged_run_close(run);
+    }
 }
 
 /* A mid-way verdict holds only where the rule has all that it asks for. */
