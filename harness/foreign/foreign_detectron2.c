@@ -3,11 +3,17 @@
  * the line of their iteration, or, where no other value was due then, in one of their own, possibly
  * ahead of an earlier iteration's; after the last step the iteration is the number of steps done.
  *
+ * The configuration, config.yaml beside it (detectron2/engine/defaults.py, default_setup), has the
+ * planned steps as SOLVER.MAX_ITER.
+ *
  * Average precision is in percent. It is NaN where the model predicted nothing at all
  * (detectron2/evaluation/coco_evaluation.py). */
 #include "harness/foreign/foreign_run.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const struct foreign_name step_names[] = {
     {"total_loss", "loss", 1},
@@ -66,6 +72,29 @@ static enum det_code take_row(const struct foreign_row *row, struct logged_run *
     return code == DET_OK ? add_evaluation(row, iteration, trained, run, err) : code;
 }
 
+/* SOLVER.MAX_ITER of the config.yaml in the log's folder, 0 without. Read as lines: such a file has
+ * anchors, which our own YAML does not. */
+static int64_t configured_steps(const char *log)
+{
+    const char *slash = strrchr(log, '/');
+    char path[4096];
+    struct foreign_text text;
+    struct det_error ignored;
+    int in_solver = 0;
+    int64_t steps = 0;
+    snprintf(path, sizeof path, "%.*sconfig.yaml", slash ? (int)(slash + 1 - log) : 0, log);
+    if (foreign_text_open(path, &text, &ignored) != DET_OK)
+        return 0;
+    while (steps == 0 && foreign_text_next(&text)) {
+        if (text.line[0] != ' ')
+            in_solver = strcmp(text.line, "SOLVER:") == 0;
+        else if (in_solver && strncmp(text.line, "  MAX_ITER: ", 12) == 0)
+            steps = strtoll(text.line + 12, NULL, 10);
+    }
+    foreign_text_close(&text);
+    return steps > 0 ? steps : 0;
+}
+
 enum det_code foreign_read_detectron2(struct foreign_text *text,
                                       const struct foreign_options *options, struct logged_run *run,
                                       struct det_error *err)
@@ -77,6 +106,6 @@ enum det_code foreign_read_detectron2(struct foreign_text *text,
         if ((code = take_row(&row, run, err)) != DET_OK)
             foreign_text_fail(text, code, err);
     foreign_row_release(&row);
-    foreign_run_finish(run, options->steps);
+    foreign_run_finish(run, options->steps ? options->steps : configured_steps(text->path));
     return code;
 }

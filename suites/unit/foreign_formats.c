@@ -109,6 +109,29 @@ Test(foreign_formats, detectron2_nan_ap_is_no_prediction_not_divergence)
     logged_run_close(run);
 }
 
+Test(foreign_formats, detectron2_planned_steps_of_its_configuration)
+{
+    static const char log[] = "{\"iteration\": 19, \"total_loss\": 1, \"bbox/AP\": 30}\n";
+    struct foreign_options options = {0};
+    write_text("config.yaml",
+               "MODEL:\n  MAX_ITER: 7\n  A: &id001\n  - 1\nSOLVER:\n  IMS_PER_BATCH: 2\n"
+               "  MAX_ITER: 90000\nTEST:\n  MAX_ITER: 8\n");
+    struct logged_run *run = read_log(log, &options);
+    cr_expect_eq(run->planned_steps, 90000);
+    cr_expect_not(run->planned_unknown);
+    expect_verdict("a run at its beginning", run, VERDICT_INCOMPLETE, "ended_early", 20);
+    logged_run_close(run);
+    options.steps = 20;
+    run = read_log(log, &options);
+    cr_expect_eq(run->planned_steps, 20, "--steps wins");
+    logged_run_close(run);
+    write_text("config.yaml", "SOLVER:\n  MAX_ITER: soon\n");
+    options.steps = 0;
+    run = read_log(log, &options);
+    cr_expect(run->planned_unknown);
+    logged_run_close(run);
+}
+
 /* ---- mmdetection 3 ---- */
 
 static const char mmdet3[] =
