@@ -1,5 +1,7 @@
 /* detcheck judge RUN... */
 #include "harness/foreign/foreign_options.h"
+#include "harness/golden/envelope_judge.h"
+#include "harness/golden/golden_names.h"
 #include "harness/judge/judge.h"
 #include "harness/log/json_text.h"
 #include "harness/program/commands.h"
@@ -13,10 +15,13 @@
 struct options {
     struct path_list runs;
     struct foreign_options foreign;
+    const char *envelope_name;        /* NULL: none */
+    const struct envelope *envelope;  /* NULL: none */
     int json;
 };
 
 static const struct argp_option option_table[] = {
+    {"envelope", 'e', "NAME", 0, "hold the runs against this envelope as well: a file, or a name in golden/envelopes", 0},
     {"json", 'j', NULL, 0, "a list of verdicts as JSON", 0},
     {0},
 };
@@ -27,6 +32,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &options->foreign;
+        return 0;
+    case 'e':
+        options->envelope_name = arg;
         return 0;
     case 'j':
         options->json = 1;
@@ -49,7 +57,7 @@ static const struct argp parser = {
     .parser = take_option,
     .children = children,
     .args_doc = "RUN...",
-    .doc = "Judge runs by their logs: healthy, collapsed, diverged, stalled or incomplete, with "
+    .doc = "Judge runs by their logs: healthy, collapsed, diverged, stalled, incomplete or off_golden, with "
            "the rule, the first bad step and the numbers. The rules are the judge.* keys of each "
            "run's own configuration. Other trainers' logs are judged by the rules that they hold "
            "enough for.\vExit status 0 where all are healthy, 1 where one is not, 2 "
@@ -64,18 +72,20 @@ static void put_json(struct json_text *text, const char *run, const struct verdi
     json_text_close(text, '}');
 }
 
-static enum det_code judge_one(const char *path, const struct foreign_options *options,
+static enum det_code judge_one(const char *path, const struct options *options,
                                struct verdict *verdict, struct det_error *err)
 {
     struct logged_run *run;
-    enum det_code code = foreign_open(path, options, &run, err);
+    enum det_code code = foreign_open(path, &options->foreign, &run, err);
     if (code != DET_OK)
         return code;
     struct judge_rules rules;
     judge_rules_of(run, &rules);
     judge_run(run, &rules, verdict);
+    if (options->envelope)
+        code = envelope_judge(options->envelope, run, verdict, err);
     logged_run_close(run);
-    return DET_OK;
+    return code;
 }
 
 /* Judges all, so that one unreadable run does not hide the others' verdicts; the first error stays
@@ -87,7 +97,7 @@ static int judge_all(const struct options *options, struct json_text *text, stru
         const char *run = options->runs.at[i];
         struct verdict verdict;
         enum det_code code =
-            judge_one(run, &options->foreign, &verdict, status == STATUS_BAD_INPUT ? NULL : err);
+            judge_one(run, options, &verdict, status == STATUS_BAD_INPUT ? NULL : err);
         if (code != DET_OK) {
             status = STATUS_BAD_INPUT;
             continue;
@@ -104,20 +114,40 @@ static int judge_all(const struct options *options, struct json_text *text, stru
     return status;
 }
 
+static int judge(const struct options *options, struct det_error *err)
+{
+    struct json_text text = {0};
+    json_text_begin(&text);
+    json_text_open(&text, NULL, '[');
+    int status = judge_all(options, &text, err);
+    json_text_close(&text, ']');
+    if (options->json && json_text_end(&text, err) != DET_OK)
+        status = STATUS_BAD_INPUT;
+    else if (options->json)
+        fputs(text.data, stdout);
+    json_text_release(&text);
+    return status;
+}
+
+static int judge_by_envelope(struct options *options, struct det_error *err)
+{
+    char path[4096];
+    struct envelope envelope;
+    enum det_code code = golden_path("envelopes", options->envelope_name, path, sizeof path, err);
+    if (code != DET_OK)
+        return exit_status_of(code);
+    code = envelope_read(path, &envelope, err);
+    options->envelope = &envelope;
+    int status = code == DET_OK ? judge(options, err) : exit_status_of(code);
+    envelope_release(&envelope);
+    return status;
+}
+
 int cmd_judge(int argc, char **argv, struct det_error *err)
 {
     struct options options = {0};
     options_parse(&parser, argc, argv, &options);
-    struct json_text text = {0};
-    json_text_begin(&text);
-    json_text_open(&text, NULL, '[');
-    int status = judge_all(&options, &text, err);
-    json_text_close(&text, ']');
-    if (options.json && json_text_end(&text, err) != DET_OK)
-        status = STATUS_BAD_INPUT;
-    else if (options.json)
-        fputs(text.data, stdout);
-    json_text_release(&text);
+    int status = options.envelope_name ? judge_by_envelope(&options, err) : judge(&options, err);
     free(options.runs.at);
     return status;
 }

@@ -98,7 +98,7 @@ static enum det_code rewrite(struct golden_table *table, const struct logged_run
     if (code == DET_OK)
         code = record_environment(&table->file, run, err);
     if (code == DET_OK)
-        code = golden_config_record(&table->file, &table->config, 1, err);
+        code = golden_config_record(&table->file, &table->config, 0, err);
     if (code == DET_OK)
         code = add_history(table, run, reason, moved, err);
     return code == DET_OK ? golden_file_write(&table->file, err) : code;

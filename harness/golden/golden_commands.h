@@ -7,5 +7,6 @@
 int golden_check(int argc, char **argv, struct det_error *err);
 int golden_diff(int argc, char **argv, struct det_error *err);
 int golden_accept(int argc, char **argv, struct det_error *err);
+int golden_envelope(int argc, char **argv, struct det_error *err);
 
 #endif

@@ -28,8 +28,15 @@ enum det_code golden_config_resolve(const struct golden_file *file, struct det_c
     return code == DET_OK ? code : det_fail_in(err, code, file->path);
 }
 
+/* What says which run this is, and not which kind of run. */
+static int is_of_one_run(const char *key)
+{
+    return strcmp(key, "seed") == 0 || strncmp(key, "judge.", 6) == 0 ||
+           strncmp(key, "log.", 4) == 0 || strncmp(key, "checkpoint.", 11) == 0;
+}
+
 enum det_code golden_config_record(struct golden_file *file, const struct det_config *config,
-                                   int with_seed, struct det_error *err)
+                                   int of_many, struct det_error *err)
 {
     size_t n;
     const struct det_config_key *keys = det_config_keys(&n);
@@ -38,7 +45,7 @@ enum det_code golden_config_record(struct golden_file *file, const struct det_co
     golden_file_drop(file, "config");
     for (size_t i = 0; i < n && code == DET_OK; i++) {
         char value[DET_CONFIG_TEXT_MAX], pair[PAIR_MAX];
-        if (strcmp(keys[i].name, "threads") == 0 || (strcmp(keys[i].name, "seed") == 0 && !with_seed))
+        if (strcmp(keys[i].name, "threads") == 0 || (of_many && is_of_one_run(keys[i].name)))
             continue;
         det_config_print(config, &keys[i], value, sizeof value);
         snprintf(pair, sizeof pair, "%s%s=%s", line[0] ? "; " : "", keys[i].name, value);
@@ -63,7 +70,7 @@ static int pair_differs(const char *pair, const struct det_config *config, char 
         det_config_print(config, key, value, sizeof value);
     if (key && strcmp(value, recorded) == 0)
         return 0;
-    snprintf(out, size, "%s is %s in the file, %s now", name, recorded,
+    snprintf(out, size, "%s is %s in the file, %s here", name, recorded,
              key ? value : "no key any more");
     return 1;
 }

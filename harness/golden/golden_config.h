@@ -14,9 +14,9 @@ enum det_code golden_config_resolve(const struct golden_file *file, struct det_c
                                     struct det_error *err);
 
 /* Replace the `config` lines by this configuration, several "key=value" on a line, but `threads`,
- * and `seed` where the file is of many seeds. */
+ * and, where the file is of many runs, `seed`, judge.*, log.* and checkpoint.*. */
 enum det_code golden_config_record(struct golden_file *file, const struct det_config *config,
-                                   int with_seed, struct det_error *err);
+                                   int of_many, struct det_error *err);
 
 /* The first key whose recorded value is not that of `config`: "optimizer.lr is 0.02 in the file, 0.01
  * now" into out. Returns how many there are. A key that is newer than the file is none of them. */

@@ -9,18 +9,23 @@
 static const struct argp_option all_options[] = {
     {"reason", 'r', "TEXT", 0, "why the values are other ones now; kept in the table", 0},
     {"threads", 't', "N", 0, "CPU workers of a run (default 1); no bit depends on it", 0},
+    {"out", 'o', "DIR", 0, "folder of the runs (default runs/envelopes)", 0},
+    {"seeds", 'n', "N", 0, "seeds that make the envelope (default: as the file says, or 20)", 0},
+    {"fresh", 'f', "N", 0, "other seeds, to measure false alarms (default: as the file says)", 0},
+    {"jobs", 'j', "N", 0, "runs at a time, one thread each (default: as many as cores)", 0},
+    {"reuse", 'u', NULL, 0, "take what DIR already holds: finished runs of the same configuration", 0},
     {"new-numerics", 'N', NULL, 0,
      "record the numerics of this program and machine in place of the table's", 0},
 };
 
 #define OPTION_COUNT (sizeof all_options / sizeof all_options[0])
 
-static int threads_of(const char *text, struct argp_state *state)
+static int number(const char *text, long low, long high, struct argp_state *state)
 {
     char *end;
     long value = strtol(text, &end, 10);
-    if (end == text || *end || value < 1 || value > 256)
-        argp_error(state, "--threads %s: not a whole number in 1..256", text);
+    if (end == text || *end || value < low || value > high)
+        argp_error(state, "%s: not a whole number in %ld..%ld", text, low, high);
     return (int)value;
 }
 
@@ -32,7 +37,22 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->reason = arg;
         return 0;
     case 't':
-        options->threads = threads_of(arg, state);
+        options->threads = number(arg, 1, 256, state);
+        return 0;
+    case 'o':
+        options->folder = options_folder(state, arg);
+        return 0;
+    case 'n':
+        options->seeds = number(arg, 10, 200, state);
+        return 0;
+    case 'f':
+        options->fresh = number(arg, 0, 999, state);
+        return 0;
+    case 'j':
+        options->jobs = number(arg, 1, 256, state);
+        return 0;
+    case 'u':
+        options->reuse = 1;
         return 0;
     case 'N':
         options->new_numerics = 1;
@@ -80,7 +100,8 @@ enum det_code golden_options_parse(int argc, char **argv, const char *keys, cons
     for (size_t i = 0; i < OPTION_COUNT; i++)
         if (strchr(keys, all_options[i].key))
             table[n++] = all_options[i];
-    *options = (struct golden_options){.threads = 1};
+    *options =
+        (struct golden_options){.threads = 1, .folder = "runs/envelopes", .fresh = -1};
     options->names = calloc((size_t)argc, sizeof *options->names);
     if (!options->names)
         return det_fail(err, DET_NO_MEMORY, "no memory for the options");

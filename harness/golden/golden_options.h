@@ -10,10 +10,15 @@ struct golden_options {
     const char *reason; /* NULL: not given */
     int threads;
     int new_numerics;
+    const char *folder; /* of the runs of an envelope */
+    int seeds, fresh;   /* 0, -1: as the file says */
+    int jobs, reuse;
 };
 
-/* Parse a subcommand's command line. keys: the options it takes, of r --reason, t --threads,
- * N --new-numerics. Ends the program after --help or a bad option. Without a name all of `room` are
+/* Parse a subcommand's command line. keys: the options it takes, of
+ *   r --reason   t --threads   N --new-numerics
+ *   o --out   n --seeds   f --fresh   j --jobs   u --reuse
+ * Ends the program after --help or a bad option. Without a name all of `room` are
  * meant. DET_NO_MEMORY, or DET_IO for a room that cannot be read; *options is to be released by
  * golden_options_end in any case. */
 enum det_code golden_options_parse(int argc, char **argv, const char *keys, const char *doc,

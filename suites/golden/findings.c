@@ -167,7 +167,7 @@ Test(findings, another_default)
     made_table_edit(&t, "roi.fg_iou=0.5", "roi.fg_iou=0.6");
     struct golden_report report = made_table_compare(&t);
     cr_expect_not(golden_holds(&report));
-    cr_expect(strstr(report.head, "roi.fg_iou is 0.6 in the file, 0.5 now"), "%s", report.head);
+    cr_expect(strstr(report.head, "roi.fg_iou is 0.6 in the file, 0.5 here"), "%s", report.head);
     golden_report_release(&report);
 }
 

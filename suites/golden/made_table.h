@@ -38,7 +38,7 @@ static inline void made_table_record(struct made_table *t)
     must(golden_file_set(&t->table.file, "numerics", text, &err), &err);
     snprintf(text, sizeof text, "%016" PRIx64, run->dataset_checksum);
     must(golden_file_set(&t->table.file, "dataset", text, &err), &err);
-    must(golden_config_record(&t->table.file, &t->table.config, 1, &err), &err);
+    must(golden_config_record(&t->table.file, &t->table.config, 0, &err), &err);
     must(golden_file_write(&t->table.file, &err), &err);
     golden_table_release(&t->table);
     golden_rows_release(&rows);

@@ -1,0 +1,15 @@
+/* What an envelope says of runs: how many healthy ones it would accuse, how many bent ones catch. */
+#ifndef HARNESS_ENVELOPE_POWER_H
+#define HARNESS_ENVELOPE_POWER_H
+
+#include "harness/golden/envelope_fit.h"
+
+/* Runs that are outside. */
+int envelope_alarms(const struct envelope *envelope, const struct envelope_run *runs, int n);
+
+/* The `catches` lines of the envelope's head: of these runs, bent in the ways of real regressions
+ * (losses times 1.3, detections halved, AP too good, ...), how many are outside. */
+enum det_code envelope_put_catches(struct envelope *envelope, const struct envelope_run *runs, int n,
+                                   struct det_error *err);
+
+#endif
