@@ -41,17 +41,23 @@ static int is_judged(const struct run_log_eval *eval, int64_t from)
     return eval->step >= from && judge_has_objects(eval);
 }
 
+/* Whether the evaluation counted detections, or knows their highest score; that a trainer predicted
+ * nothing at all is less: of its other evaluations it says nothing. */
+static int is_counted(const struct run_log_eval *eval)
+{
+    return eval->detections_per_class || eval->detections[0] != RUN_LOG_UNKNOWN ||
+           eval->max_score != RUN_LOG_NONE;
+}
+
 int judge_last_evals(const struct logged_run *run, const struct judge_rules *rules,
                      int at[JUDGE_LAST_MAX])
 {
-    int n = 0, told = 0;
+    int n = 0, counted = 0;
     int64_t from = judge_first_step(run, rules);
     for (size_t i = 0; i < run->n_evals; i++)
-        told |=
-            is_judged(&run->evals[i], from) && judge_empty(&run->evals[i], rules) != JUDGE_UNTOLD;
+        counted |= is_judged(&run->evals[i], from) && is_counted(&run->evals[i]);
     for (int i = (int)run->n_evals - 1; i >= 0 && n < rules->consecutive && n < JUDGE_LAST_MAX; i--)
-        if (is_judged(&run->evals[i], from) &&
-            (!told || judge_empty(&run->evals[i], rules) != JUDGE_UNTOLD))
+        if (is_judged(&run->evals[i], from) && (!counted || is_counted(&run->evals[i])))
             at[n++] = i;
     return n;
 }
@@ -83,17 +89,14 @@ enum evidence { NO_EVIDENCE, RANKING_ONLY, DETECTIONS };
 static enum evidence find_evidence(const struct logged_run *run, const struct judge_rules *rules)
 {
     int at[JUDGE_LAST_MAX];
-    int n = judge_last_evals(run, rules, at);
-    enum evidence evidence = NO_EVIDENCE;
     if (run->format && judge_foreground(run, judge_first_step(run, rules)).lines > 0)
         return DETECTIONS;
-    for (int i = 0; i < n; i++) {
-        if (judge_empty(&run->evals[at[i]], rules) != JUDGE_UNTOLD)
-            return DETECTIONS;
-        if (run->evals[at[i]].box_ap != RUN_LOG_NONE)
-            evidence = RANKING_ONLY;
-    }
-    return evidence;
+    if (judge_last_evals(run, rules, at) == 0)
+        return NO_EVIDENCE;
+    const struct run_log_eval *last = &run->evals[at[0]];
+    if (judge_empty(last, rules) != JUDGE_UNTOLD)
+        return DETECTIONS;
+    return last->box_ap != RUN_LOG_NONE ? RANKING_ONLY : NO_EVIDENCE;
 }
 
 static int judge_incomplete(const struct logged_run *run, const struct judge_rules *rules,

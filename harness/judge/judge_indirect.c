@@ -106,7 +106,7 @@ int judge_indirect(const struct logged_run *run, const struct judge_rules *rules
                    int n, struct verdict *out)
 {
     for (int i = 0; i < n; i++)
-        if (judge_empty(&run->evals[at[i]], rules) != JUDGE_UNTOLD)
+        if (judge_empty(&run->evals[at[i]], rules) == JUDGE_NOT_EMPTY)
             return 0;
     if (!run->format)
         return 0;

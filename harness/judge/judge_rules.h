@@ -26,8 +26,8 @@ void judge_warn(const struct logged_run *run, const struct judge_rules *rules, s
 int64_t judge_first_step(const struct logged_run *run, const struct judge_rules *rules);
 
 /* The last `consecutive` evaluations (fewer where there are fewer) that are past warm-up and on
- * images with objects: indices into run->evals from the last backwards. Where some of them tell
- * whether there are detections, those alone. Returns their number, at most JUDGE_LAST_MAX. */
+ * images with objects: indices into run->evals from the last backwards. Where some of them count
+ * detections, those alone. Returns their number, at most JUDGE_LAST_MAX. */
 #define JUDGE_LAST_MAX 64 /* and the key's highest value */
 int judge_last_evals(const struct logged_run *run, const struct judge_rules *rules,
                      int at[JUDGE_LAST_MAX]);

@@ -171,6 +171,34 @@ Test(foreign_judge, certainty)
     logged_run_close(run);
 }
 
+/* Evaluations that predicted nothing, beside others that say only how well they rank. */
+Test(foreign_judge, silent_and_ranked_evaluations)
+{
+    static const struct {
+        const char *before, *last;
+        enum verdict_kind kind;
+        const char *rule;
+    } cases[] = {{"NaN", "NaN", VERDICT_COLLAPSED, "no_detections"},
+                 {"NaN", "40", VERDICT_HEALTHY, ""},
+                 {"40", "NaN", VERDICT_HEALTHY, ""},
+                 {"NaN", "0", VERDICT_COLLAPSED, "ap_zero"},
+                 {"0", "NaN", VERDICT_COLLAPSED, "ap_zero"}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        char text[500];
+        const struct foreign_options options = {.steps = 1000};
+        snprintf(text, sizeof text,
+                 "{\"iteration\": 899, \"total_loss\": 2, \"bbox/AP\": %s}\n"
+                 "{\"iteration\": 999, \"total_loss\": 1, \"bbox/AP\": %s}\n",
+                 cases[c].before, cases[c].last);
+        struct logged_run *run = read_log(text, &options);
+        struct verdict got = verdict_of(run);
+        cr_expect(got.kind == cases[c].kind && strcmp(got.rule, cases[c].rule) == 0,
+                  "%s, %s: got %s (%s)", cases[c].before, cases[c].last, verdict_name(got.kind),
+                  got.rule);
+        logged_run_close(run);
+    }
+}
+
 /* An early evaluation without any prediction, as many begin, tells nothing of the late ones. */
 Test(foreign_judge, early_silence_is_no_count)
 {
