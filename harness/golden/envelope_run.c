@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #define WINDOWS 3
 #define LAST_EVALS 2
@@ -35,10 +34,8 @@ static const struct pick eval_picks[] = {
 static double field_value(const struct run_log_field *fields, size_t n, const char *key,
                           const void *record)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(fields[i].key, key) == 0)
-            return *(const double *)((const char *)record + fields[i].offset);
-    return (double)NAN;
+    const struct run_log_field *field = run_log_find(fields, n, key);
+    return *(const double *)((const char *)record + field->offset);
 }
 
 static void add(struct envelope_run *out, const char *name, int64_t from, int64_t to,

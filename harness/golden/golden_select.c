@@ -30,14 +30,11 @@ static const struct pick eval_picks[] = {
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-static const struct run_log_field *field_of(int is_eval, const char *key, size_t length)
+static const struct run_log_field *field_of(int is_eval, const char *key)
 {
     size_t n;
     const struct run_log_field *fields = is_eval ? run_log_eval_fields(&n) : run_log_step_fields(&n);
-    for (size_t i = 0; i < n; i++)
-        if (strlen(fields[i].key) == length && strncmp(fields[i].key, key, length) == 0)
-            return &fields[i];
-    return NULL;
+    return run_log_find(fields, n, key);
 }
 
 /* Place of the step in 0 1 2 3 5 10 20 50 100 ..., -1 for one between them. */
@@ -88,7 +85,7 @@ static enum det_code add_field(const struct logged_run *run, const struct pick *
                                const void *record, int64_t step, struct golden_rows *out,
                                struct det_error *err)
 {
-    const struct run_log_field *field = field_of(is_eval, pick->key, strlen(pick->key));
+    const struct run_log_field *field = field_of(is_eval, pick->key);
     int n = metric_elements(field, run->n_classes);
     enum det_code code = DET_OK;
     for (int e = 0; e < n && code == DET_OK; e++) {
@@ -147,9 +144,10 @@ enum det_code golden_select(const struct logged_run *run, struct golden_rows *ou
 int golden_metric_is_known(const char *metric, const struct logged_run *run)
 {
     int is_eval = strncmp(metric, "eval ", 5) == 0;
-    const char *key = is_eval ? metric + 5 : metric;
-    const struct run_log_field *field = field_of(is_eval, key, strcspn(key, " "));
-    char name[80];
+    const char *text = is_eval ? metric + 5 : metric;
+    char key[80], name[80];
+    snprintf(key, sizeof key, "%.*s", (int)strcspn(text, " "), text);
+    const struct run_log_field *field = field_of(is_eval, key);
     for (int e = 0; field && e < metric_elements(field, run->n_classes); e++) {
         metric_name(field, e, is_eval ? "eval " : "", run, name, sizeof name);
         if (strcmp(name, metric) == 0)
