@@ -29,15 +29,6 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static int number(struct argp_state *state, const char *text, long low, long high)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (end == text || *end || value < low || value > high)
-        argp_error(state, "%s: not a whole number in %ld..%ld", text, low, high);
-    return (int)value;
-}
-
 static error_t take_option(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
@@ -46,13 +37,13 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->settings[options->n_settings++] = arg;
         return 0;
     case 'n':
-        options->sweep.seeds = number(state, arg, 1, 1000);
+        options->sweep.seeds = (int)options_number(state, arg, 1, 1000);
         return 0;
     case 'f':
-        options->sweep.first_seed = number(state, arg, 0, 1000000);
+        options->sweep.first_seed = (int)options_number(state, arg, 0, 1000000);
         return 0;
     case 'j':
-        options->sweep.jobs = number(state, arg, 1, 256);
+        options->sweep.jobs = (int)options_number(state, arg, 1, 256);
         return 0;
     case 'r':
         options->sweep.reuse = 1;

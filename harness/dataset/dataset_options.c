@@ -2,8 +2,6 @@
 
 #include "harness/program/options.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,17 +16,6 @@ static const struct argp_option all_options[] = {
 };
 
 #define OPTION_COUNT (sizeof all_options / sizeof all_options[0])
-
-static int64_t whole_number(const char *text, int64_t least, int64_t most, struct argp_state *state)
-{
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (errno || end == text || *end || value < least || value > most)
-        argp_error(state, "%s: want a whole number, %lld to %lld", text, (long long)least,
-                   (long long)most);
-    return value;
-}
 
 static enum fixture_split split_of(const char *text, struct argp_state *state)
 {
@@ -45,13 +32,13 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->split = split_of(arg, state);
         return 0;
     case 'r':
-        options->seed = (uint64_t)whole_number(arg, 0, INT64_C(1) << 53, state);
+        options->seed = (uint64_t)options_number(state, arg, 0, INT64_C(1) << 53);
         return 0;
     case 'z':
-        options->image_size = (int)whole_number(arg, 32, 4096, state);
+        options->image_size = (int)options_number(state, arg, 32, 4096);
         return 0;
     case 'n':
-        options->images = whole_number(arg, 1, 10000000, state);
+        options->images = options_number(state, arg, 1, 10000000);
         return 0;
     case 'o':
         options->out = options_folder(state, arg);

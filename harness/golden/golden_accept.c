@@ -145,15 +145,9 @@ static enum det_code accept_run(struct golden_table *table, const struct logged_
 static enum det_code accept_one(const char *name, const struct golden_options *options,
                                 int *accepted, struct det_error *err)
 {
-    char path[4096];
     struct golden_table table;
-    struct logged_run *run = NULL;
-    enum det_code code = golden_path("runs", name, path, sizeof path, err);
-    if (code != DET_OK)
-        return code;
-    code = golden_table_read(path, &table, err);
-    if (code == DET_OK)
-        code = golden_run(&table.config, table.name, "cpu", options->threads, &run, err);
+    struct logged_run *run;
+    enum det_code code = golden_run_table(name, options->threads, &table, &run, err);
     if (code == DET_OK)
         code = accept_run(&table, run, options, accepted, err);
     logged_run_close(run);

@@ -37,15 +37,9 @@ static enum det_code compare_and_print(const struct checked *how, const struct g
 static enum det_code check_one(const struct checked *how, const char *name, int threads, int *holds,
                                struct det_error *err)
 {
-    char path[4096];
     struct golden_table table;
-    struct logged_run *run = NULL;
-    enum det_code code = golden_path("runs", name, path, sizeof path, err);
-    if (code != DET_OK)
-        return code;
-    code = golden_table_read(path, &table, err);
-    if (code == DET_OK)
-        code = golden_run(&table.config, table.name, "cpu", threads, &run, err);
+    struct logged_run *run;
+    enum det_code code = golden_run_table(name, threads, &table, &run, err);
     if (code == DET_OK)
         code = compare_and_print(how, &table, run, holds, err);
     fflush(stdout);

@@ -20,15 +20,6 @@ static const struct argp_option all_options[] = {
 
 #define OPTION_COUNT (sizeof all_options / sizeof all_options[0])
 
-static int number(const char *text, long low, long high, struct argp_state *state)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (end == text || *end || value < low || value > high)
-        argp_error(state, "%s: not a whole number in %ld..%ld", text, low, high);
-    return (int)value;
-}
-
 static error_t take_option(int key, char *arg, struct argp_state *state)
 {
     struct golden_options *options = state->input;
@@ -37,19 +28,19 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->reason = arg;
         return 0;
     case 't':
-        options->threads = number(arg, 1, 256, state);
+        options->threads = (int)options_number(state, arg, 1, 256);
         return 0;
     case 'o':
         options->folder = options_folder(state, arg);
         return 0;
     case 'n':
-        options->seeds = number(arg, 10, 200, state);
+        options->seeds = (int)options_number(state, arg, 10, 200);
         return 0;
     case 'f':
-        options->fresh = number(arg, 0, 999, state);
+        options->fresh = (int)options_number(state, arg, 0, 999);
         return 0;
     case 'j':
-        options->jobs = number(arg, 1, 256, state);
+        options->jobs = (int)options_number(state, arg, 1, 256);
         return 0;
     case 'u':
         options->reuse = 1;

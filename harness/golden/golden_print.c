@@ -42,7 +42,7 @@ static void put_finding(struct table *table, const struct golden_finding *findin
 static enum det_code print_findings(FILE *to, const struct golden_report *report,
                                     struct det_error *err)
 {
-    static const char *const titles[] = {"  finding", "line",     "metric",   "step", "table",
+    static const char *const titles[] = {"finding",   "line",     "metric",   "step", "table",
                                          "now",       "absolute", "relative", "ulp",  "allowed"};
     struct table table;
     int shown = report->n < FINDINGS_MAX ? report->n : FINDINGS_MAX;

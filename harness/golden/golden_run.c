@@ -1,5 +1,6 @@
 #include "harness/golden/golden_run.h"
 
+#include "harness/golden/golden_names.h"
 #include "harness/program/interrupt.h"
 #include "harness/training/trainer.h"
 
@@ -50,4 +51,19 @@ enum det_code golden_run(const struct det_config *config, const char *name, cons
         code = logged_run_open(folder, out, err);
     remove_folder(folder);
     return code;
+}
+
+enum det_code golden_run_table(const char *name, int threads, struct golden_table *table,
+                               struct logged_run **run, struct det_error *err)
+{
+    char path[4096];
+    *table = (struct golden_table){0};
+    *run = NULL;
+    enum det_code code = golden_path("runs", name, path, sizeof path, err);
+    if (code == DET_OK)
+        code = golden_table_read(path, table, err);
+    if (code != DET_OK)
+        return code;
+    const char *backend = golden_file_get(&table->file, "backend", 0);
+    return golden_run(&table->config, table->name, backend ? backend : "cpu", threads, run, err);
 }

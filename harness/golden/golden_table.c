@@ -12,9 +12,9 @@
 
 enum { METRIC, STEP, VALUE, TOLERANCE, WHY };
 
-static const char *const keys[] = {"set",     "dataset", "numerics", "compiler", "flags",
-                                   "blas",    "cpu",     "threads",  "commit",   "config",
-                                   "accepted", NULL};
+static const char *const keys[] = {"set",     "backend", "dataset", "numerics", "compiler",
+                                   "flags",   "blas",    "cpu",     "threads",  "commit",
+                                   "config",  "accepted", NULL};
 static const char *const columns[] = {"metric", "step", "value", "tolerance", "why", NULL};
 
 const struct golden_kind golden_table_kind = {"detcheck golden run 1", keys, columns, 5};

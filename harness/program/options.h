@@ -19,4 +19,7 @@ const char *options_folder(const struct argp_state *state, const char *arg);
 /* How many of something, for a parser: a whole number from 1 to 1e8. */
 int64_t options_count(const struct argp_state *state, const char *option, const char *arg);
 
+/* A whole number from low to high, for a parser; refuses any other. */
+int64_t options_number(const struct argp_state *state, const char *arg, int64_t low, int64_t high);
+
 #endif
