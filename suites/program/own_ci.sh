@@ -6,7 +6,7 @@ logs=$DETCHECK_ROOT/fixtures/foreign
 
 # The lines, but for the one that clones and builds, with the numbers of the fixtures.
 job=$(sed -n '/^    python train.py/,/^$/p' "$DETCHECK_ROOT/README.md" |
-	sed 's/^    //; s/--steps 90000/--steps 300/; s/--idle 900/--idle 5 --interval 0.05/')
+	sed 's/^    //; s/--steps 90000/--steps 300/; s/--idle 900/--idle 60 --interval 0.05/')
 name="README: the job is there"
 problem=
 [ "$(echo "$job" | grep -c detcheck/build/harness/detcheck)" -eq 3 ] || problem="not the lines: $job"
@@ -21,13 +21,14 @@ cp "$logs/truth.json" "$folder/job/val.json"
 cat >"$folder/job/bin/python" <<'SH'
 #!/bin/sh
 [ "$1 $2" = "train.py --output" ] || exit 9
+echo $$ >trainer.pid
 mkdir -p "$3"
 cp -r "$LOGS/${RUN}_results" "$3/detections"
 while read -r line; do
 	echo "$line"
 	sleep 0.02
 done <"$LOGS/$RUN.metrics.json" >"$3/metrics.json"
-sleep 1
+sleep 30
 echo finished >finished
 SH
 chmod +x "$folder/job/bin/python"
@@ -41,6 +42,7 @@ works() {
 	(cd "$folder/job" && PATH="$PWD/bin:$PATH" LOGS=$logs RUN=$2 sh -ec "$job") \
 		>"$folder/out" 2>"$folder/err" </dev/null || got=$?
 	[ "$got" -eq "$3" ] || problem="status $got, want $3"
+	kill "$(cat "$folder/job/trainer.pid")" 2>/dev/null
 	report
 }
 

@@ -26,7 +26,7 @@ follow() {
 	status=$2
 	shift 2
 	eval "$writer" >/dev/null 2>&1 &
-	expect "$case" "$status" watch --interval 0.02 --timeout 30 "$@"
+	expect "$case" "$status" watch --interval 0.02 --timeout 100 "$@"
 	kill $! 2>/dev/null
 	wait $! 2>/dev/null
 }
@@ -95,7 +95,7 @@ says "replaced: the new one's verdict" out "healthy: by step 300"
 	--set schedule.warmup_steps=0 --set train.batch_size=1 --set eval.every=10 --set eval.images=2 \
 	--out "$folder/ours" >/dev/null 2>&1 </dev/null &
 trainer=$!
-expect "our own run" 1 watch --interval 0.02 --timeout 60 "$folder/ours"
+expect "our own run" 1 watch --interval 0.02 --timeout 100 "$folder/ours"
 wait $trainer
 says "our own run: the verdict" out "ours: collapsed (no_detections)"
 holds "our own run: as judge says" sh -c \
