@@ -22,6 +22,11 @@ for kind in metrics scalars log; do
 	judged "healthy.$kind, more steps planned" 1 "incomplete (ended_early) at step 300" \
 		"$logs/healthy.$kind.json" --steps 400
 done
+# Written by mmengine's and mmcv's own loggers.
+for kind in mmengine mmcv; do
+	judged "healthy.$kind" 0 "healthy: by step 300, box AP 0.8" --steps 300 "$logs/healthy.$kind.json"
+	judged "dead.$kind" 1 "collapsed (no_detections) at step 50" --steps 300 "$logs/dead.$kind.json"
+done
 for kind in csv jsonl; do
 	map="--map $logs/$kind.yaml"
 	judged "healthy.$kind" 0 "healthy: by step 300" $map "$logs/healthy.$kind"
