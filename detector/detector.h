@@ -77,6 +77,19 @@ void det_model_zero_grad(struct det_model *model);
  * skipped, loss_scale, lr. DET_NOT_FINITE where the norm is not finite (fp32: no update made). */
 enum det_code det_model_update(struct det_model *model, int64_t step, struct det_step_stats *stats,
                                struct det_error *err);
+/* A whole optimiser step, for which the host waits once: the same bits as zero_grad, a
+ * forward_backward for each pass, and update. begin_step uploads what changes from step to step and
+ * zeroes the gradients; add_pass (at most train.accumulate times) copies the samples and launches a
+ * pass over them, with gradients times gradient_weight; end_step launches the update. While a GPU
+ * computes the host is free: the samples may be overwritten with those of the next step. wait then
+ * fills all of *stats, losses averaged and counts added over the passes, and returns what
+ * det_model_update would. */
+void det_model_begin_step(struct det_model *model, int64_t step, double gradient_weight);
+enum det_code det_model_add_pass(struct det_model *model, const struct det_sample *samples, int n,
+                                 struct det_error *err);
+void det_model_end_step(struct det_model *model);
+enum det_code det_model_wait(struct det_model *model, struct det_step_stats *stats,
+                             struct det_error *err);
 /* The learning rate of optimiser step `step`. */
 double det_learning_rate(const struct det_config *config, int64_t step);
 

@@ -257,6 +257,12 @@ struct det_step_control {
     struct det_clip clip;
 };
 
+/* How matrix products (convolutions, linear layers) are computed. The last two: their operands have been
+ * rounded to that type already, so nothing is lost but in the sums, which are float32 everywhere. */
+enum det_products { DET_PRODUCTS_FP32, DET_PRODUCTS_TF32, DET_PRODUCTS_BF16, DET_PRODUCTS_FP16 };
+
+struct det_recording; /* a device's */
+
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 struct det_backend {
@@ -265,6 +271,7 @@ struct det_backend {
     /* threads: CPU workers. *out is owned by the caller, who calls close. */
     enum det_code (*open)(int threads, struct det_device **out, struct det_error *err);
     void (*close)(struct det_device *dev);
+    const char *(*describe)(const struct det_device *dev); /* for logs; valid until close */
 
     enum det_code (*alloc)(struct det_device *dev, size_t bytes, const char *what, void **out,
                            struct det_error *err); /* zeroed */
@@ -272,11 +279,29 @@ struct det_backend {
     void (*upload)(struct det_device *dev, void *to, const void *from_host, size_t bytes);
     void (*download)(struct det_device *dev, void *to_host, const void *from, size_t bytes);
     void (*zero)(struct det_device *dev, void *block, size_t bytes);
+    void (*copy)(struct det_device *dev, void *to, const void *from, size_t bytes); /* on the device */
     enum det_code (*synchronize)(struct det_device *dev, struct det_error *err);
     /* Grow the device's scratch to at least `per_worker` bytes for each worker and `shared` bytes
      * for all of them together. Set-up only; the operations' headers say what each one needs. */
     enum det_code (*reserve_scratch)(struct det_device *dev, size_t per_worker, size_t shared,
                                      struct det_error *err);
+
+    /* How the following products are computed; DET_UNAVAILABLE where the device cannot. */
+    enum det_code (*set_products)(struct det_device *dev, enum det_products products,
+                                  struct det_error *err);
+    /* Where scratch is not reserved: between measure_begin and measure_end operations compute
+     * nothing and note what scratch they need, which measure_end then takes. measure_begin returns
+     * 0 where reserve_scratch has settled it (CPU): then nothing is to be measured. */
+    int (*measure_begin)(struct det_device *dev);
+    enum det_code (*measure_end)(struct det_device *dev, struct det_error *err);
+    /* Between record_begin and record_end operations are noted, not run; `replay` starts them all,
+     * with the same arguments. Copies between host and device cannot be recorded. DET_UNAVAILABLE
+     * where the device has no such thing (CPU). *out is the caller's, until recording_release. */
+    enum det_code (*record_begin)(struct det_device *dev, struct det_error *err);
+    enum det_code (*record_end)(struct det_device *dev, struct det_recording **out,
+                                struct det_error *err);
+    void (*replay)(struct det_device *dev, struct det_recording *recording);
+    void (*recording_release)(struct det_device *dev, struct det_recording *recording);
 
     /* layers. relu: backward first multiplies dy by (y > 0), in place. */
     void (*conv2d_forward)(struct det_device *, const struct det_conv2d *, const float *x,
@@ -405,6 +430,8 @@ struct det_backend {
                    float *param, const float *grad, float *state1, float *state2);
     /* round to bfloat16 (nearest, ties to even), kept in float; x == y allowed */
     void (*round_bf16)(struct det_device *, size_t n, const float *x, float *y);
+    /* the same for IEEE binary16, subnormals and overflow to infinity included */
+    void (*round_fp16)(struct det_device *, size_t n, const float *x, float *y);
 };
 
 #ifdef __cplusplus /* nvcc */

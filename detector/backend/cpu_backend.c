@@ -10,7 +10,7 @@
 #include "detector/inference/detect.h"
 #include "detector/layers/layers.h"
 #include "detector/losses/losses.h"
-#include "detector/training/bf16.h"
+#include "detector/training/rounding.h"
 #include "detector/training/gradient_norm.h"
 #include "detector/training/optimizer.h"
 
@@ -64,6 +64,11 @@ static enum det_code cpu_open(int threads, struct det_device **out, struct det_e
     return DET_OK;
 }
 
+static const char *cpu_describe(const struct det_device *dev)
+{
+    return dev->ops->name;
+}
+
 static enum det_code cpu_alloc(struct det_device *dev, size_t bytes, const char *what, void **out,
                                struct det_error *err)
 {
@@ -92,6 +97,48 @@ static void cpu_zero(struct det_device *dev, void *block, size_t bytes)
     (void)dev;
     if (bytes)
         memset(block, 0, bytes);
+}
+
+/* Products of rounded operands are the same here whatever they were rounded to. */
+static enum det_code cpu_set_products(struct det_device *dev, enum det_products products,
+                                      struct det_error *err)
+{
+    (void)dev;
+    if (products == DET_PRODUCTS_TF32)
+        return det_fail(err, DET_UNAVAILABLE, "backend cpu: has no TF32 products, a GPU has");
+    return DET_OK;
+}
+
+static int cpu_measure_begin(struct det_device *dev)
+{
+    (void)dev;
+    return 0;
+}
+
+static enum det_code cpu_measure_end(struct det_device *dev, struct det_error *err)
+{
+    (void)dev;
+    (void)err;
+    return DET_OK;
+}
+
+static enum det_code cpu_record_begin(struct det_device *dev, struct det_error *err)
+{
+    (void)dev;
+    return det_fail(err, DET_UNAVAILABLE, "backend cpu: records nothing");
+}
+
+static enum det_code cpu_record_end(struct det_device *dev, struct det_recording **out,
+                                    struct det_error *err)
+{
+    *out = NULL;
+    return cpu_record_begin(dev, err);
+}
+
+static void cpu_no_recording(struct det_device *dev, struct det_recording *recording)
+{
+    (void)dev;
+    (void)recording;
 }
 
 static enum det_code cpu_synchronize(struct det_device *dev, struct det_error *err)
@@ -132,13 +179,22 @@ static const struct det_backend cpu_backend = {
     .name = "cpu",
     .open = cpu_open,
     .close = cpu_close,
+    .describe = cpu_describe,
     .alloc = cpu_alloc,
     .release = cpu_release,
     .upload = cpu_copy,
     .download = cpu_copy,
     .zero = cpu_zero,
+    .copy = cpu_copy,
     .synchronize = cpu_synchronize,
     .reserve_scratch = cpu_reserve_scratch,
+    .set_products = cpu_set_products,
+    .measure_begin = cpu_measure_begin,
+    .measure_end = cpu_measure_end,
+    .record_begin = cpu_record_begin,
+    .record_end = cpu_record_end,
+    .replay = cpu_no_recording,
+    .recording_release = cpu_no_recording,
     .conv2d_forward = det_conv2d_forward,
     .conv2d_backward = det_conv2d_backward,
     .conv_transpose2d_forward = det_conv_transpose2d_forward,
@@ -180,6 +236,7 @@ static const struct det_backend cpu_backend = {
     .check_finite = det_check_finite,
     .update = det_update,
     .round_bf16 = det_round_bf16,
+    .round_fp16 = det_round_fp16,
 };
 
 const struct det_backend *det_cpu_backend(void)

@@ -73,6 +73,15 @@ static void read_masks(struct det_model *m, int first, struct det_image_detectio
     }
 }
 
+void det_model_launch_inference(struct det_model *m, int n, int masks)
+{
+    struct det_images images = det_model_images(m, n);
+    det_model_trunk_forward(m, n);
+    detect(m, &images);
+    if (masks)
+        predict_masks(m, &images);
+}
+
 enum det_code det_model_infer(struct det_model *m, const struct det_sample *samples, int n,
                               struct det_image_detections *out, struct det_infer_stats *stats,
                               struct det_error *err)
@@ -80,12 +89,8 @@ enum det_code det_model_infer(struct det_model *m, const struct det_sample *samp
     enum det_code code = det_model_load_batch(m, samples, n, 0, err);
     if (code != DET_OK)
         return code;
-    struct det_images images = det_model_images(m, n);
     int masks = m->config.mask_enabled && out[0].mask_logits;
-    det_model_trunk_forward(m, n);
-    detect(m, &images);
-    if (masks)
-        predict_masks(m, &images);
+    det_model_launch_inference(m, n, masks);
     code = m->dev->ops->synchronize(m->dev, err);
     if (code != DET_OK)
         return code;

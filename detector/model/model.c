@@ -105,24 +105,51 @@ static enum det_code check_losses(const struct det_model *m, struct det_error *e
     return code == DET_OK ? code : det_fail_in(err, code, "loss_cls");
 }
 
+/* What mixed precision rounds with; NULL: nothing is rounded. */
+static det_round *rounding_of(const struct det_model *m)
+{
+    switch (m->config.model_precision) {
+    case DET_PRECISION_BF16:
+        return m->dev->ops->round_bf16;
+    case DET_PRECISION_FP16:
+        return m->dev->ops->round_fp16;
+    default:
+        return NULL;
+    }
+}
+
+static enum det_code set_products(const struct det_model *m, struct det_error *err)
+{
+    static const enum det_products products[] = {
+        [DET_PRECISION_FP32] = DET_PRODUCTS_FP32,
+        [DET_PRECISION_BF16] = DET_PRODUCTS_BF16,
+        [DET_PRECISION_FP16] = DET_PRODUCTS_FP16,
+        [DET_PRECISION_TF32] = DET_PRODUCTS_TF32,
+    };
+    enum det_code code =
+        m->dev->ops->set_products(m->dev, products[m->config.model_precision], err);
+    return code == DET_OK ? code : det_fail_in(err, code, "model.precision");
+}
+
 static enum det_code plan(struct det_model *m, struct det_error *err)
 {
     enum det_code code;
     int states = m->config.optimizer_kind == DET_CONFIG_ADAMW ? 2 : 1;
-    int mixed = m->config.model_precision == DET_PRECISION_BF16;
-    m->trunk.round_bf16 = m->box_head.round_bf16 = m->mask_head.round_bf16 = mixed;
-    if ((code = det_model_take_buffers(m, err)) != DET_OK)
+    det_round *round = rounding_of(m);
+    m->trunk.round = m->box_head.round = m->mask_head.round = round;
+    if ((code = set_products(m, err)) != DET_OK || (code = det_model_take_buffers(m, err)) != DET_OK)
         return code;
     m->box_head.count = m->d.rois.count;
     m->mask_head.count = m->d.mask_rois.count;
-    if ((code = det_parameters_plan(&m->params, m->dev, states, mixed, err)) != DET_OK ||
+    if ((code = det_parameters_plan(&m->params, m->dev, states, round, err)) != DET_OK ||
         (code = net_plan(&m->trunk, m->dev, err)) != DET_OK ||
         (code = net_plan(&m->box_head, m->dev, err)) != DET_OK ||
         (code = net_plan(&m->mask_head, m->dev, err)) != DET_OK ||
         (code = det_model_reserve_scratch(m, err)) != DET_OK ||
         (code = place_anchors(m, err)) != DET_OK)
         return code;
-    return det_parameters_initialize(&m->params, m->dev, (uint64_t)m->config.seed, err);
+    code = det_parameters_initialize(&m->params, m->dev, (uint64_t)m->config.seed, err);
+    return code == DET_OK ? det_model_settle_scratch(m, err) : code;
 }
 
 static enum det_code check_options(const struct det_model_options *o, struct det_error *err)
@@ -160,7 +187,8 @@ enum det_code det_model_create(struct det_device *dev, const struct det_model_op
     m->canvas_w = options->canvas_w;
     m->max = limits_of(options);
     m->scaler = det_loss_scaler_default();
-    if (m->config.model_precision != DET_PRECISION_BF16)
+    m->records = m->config.backend_graph;
+    if (!rounding_of(m))
         m->scaler.scale = 1.0;
     declare_trunk(m, err);
     declare_heads(m, err);
@@ -184,6 +212,7 @@ void det_model_destroy(struct det_model *m)
 {
     if (!m)
         return;
+    det_model_release_recordings(m);
     net_release(&m->trunk, m->dev);
     net_release(&m->box_head, m->dev);
     net_release(&m->mask_head, m->dev);
@@ -196,5 +225,5 @@ size_t det_model_memory(const struct det_model *m)
 {
     int states = m->config.optimizer_kind == DET_CONFIG_ADAMW ? 2 : 1;
     return m->trunk.bytes + m->box_head.bytes + m->mask_head.bytes + m->buffers.bytes +
-           det_parameters_bytes(&m->params, states, m->params.rounded != NULL);
+           det_parameters_bytes(&m->params, states);
 }

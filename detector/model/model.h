@@ -22,6 +22,7 @@ struct det_model_limits { /* rows planned for */
     int train_rois, rois;                   /* of a batch: training; the larger of both */
     int train_masks, masks;
     int detections;                         /* of one image */
+    int passes;                             /* of one optimiser step */
 };
 
 struct det_model_device { /* device memory, planned in model_buffers.c */
@@ -40,11 +41,12 @@ struct det_model_device { /* device memory, planned in model_buffers.c */
     int32_t *mask_index;
     float *mask_targets;
     struct det_detections detections;
-    double *losses;       /* [5] in the order of struct det_losses */
+    double *losses;       /* [DET_LOSSES]; from here to proposals.count: a pass's results */
     struct det_cls_stats *rpn_stats, *roi_stats;
     double *sum;          /* squared gradient norm */
     struct det_step_control *control;
     int32_t *flag;        /* something is not finite */
+    void *results;        /* [passes] of the step under way, model.results_bytes each */
 };
 
 struct det_model_host { /* staging, owned (malloc) */
@@ -53,7 +55,33 @@ struct det_model_host { /* staging, owned (malloc) */
     float *truth_boxes;
     int32_t *truth_labels, *truth_first;
     void *block;
+    unsigned char *results; /* as on the device */
     float *rows;          /* what the monitors and inference read back: see det_model_host_rows */
+};
+
+enum det_loss_index {
+    DET_LOSS_RPN_CLS,
+    DET_LOSS_RPN_BBOX,
+    DET_LOSS_CLS,
+    DET_LOSS_BBOX,
+    DET_LOSS_MASK,
+    DET_LOSSES
+};
+
+/* A sequence of operations that the device may have recorded (training/recording.c). */
+struct det_model_recording {
+    struct det_recording *at; /* owned; NULL: none */
+    int ran;                  /* once, operation by operation, with this n and scale */
+    int n;
+    double scale;
+};
+
+struct det_model_step { /* the optimiser step under way */
+    int64_t step;
+    double weight; /* of a pass */
+    int passes;    /* made so far */
+    int objects;   /* in them */
+    double lr;
 };
 
 struct det_model {
@@ -81,6 +109,10 @@ struct det_model {
     int last_images;      /* of the last pass */
     det_pass_hook *hook;  /* called after each decision of a training pass; NULL: none */
     void *hook_arg;
+    size_t results_bytes; /* of a pass */
+    struct det_model_step under_way;
+    int records;          /* the device is asked to record: backend.graph, until it says no */
+    struct det_model_recording pass, update;
 };
 
 /* What the operations are told, from the configuration; RoIAlign also of the last pass's images. */
@@ -106,6 +138,28 @@ enum det_code det_model_reserve_scratch(struct det_model *m, struct det_error *e
 /* Copy n samples to the device: normalised images, ids and sizes, ground truth without crowds. */
 enum det_code det_model_load_batch(struct det_model *m, const struct det_sample *samples, int n,
                                    int with_truth, struct det_error *err);
+
+/* Scratch of a device that measures it: every sequence that will run is gone through once. */
+enum det_code det_model_settle_scratch(struct det_model *m, struct det_error *err);
+
+/* Sequences of operations on what was loaded, launched and not waited for: a training pass with its
+ * gradients times `scale`, the optimiser's update, inference of n images. */
+void det_model_launch_pass(struct det_model *m, int n, double scale);
+void det_model_launch_update(struct det_model *m);
+void det_model_launch_inference(struct det_model *m, int n, int masks);
+
+/* A launched sequence: directly, or, from the second time on with the same arguments, from the
+ * device's recording. */
+void det_model_run_pass(struct det_model *m, int n, double scale);
+void det_model_run_update(struct det_model *m);
+void det_model_release_recordings(struct det_model *m);
+
+/* The scalars of optimiser step `step` to the device, its learning rate into under_way. */
+void det_model_upload_control(struct det_model *m, int64_t step);
+/* What the device decided on the gradients (grad_norm, clipped, skipped; the scaler goes on).
+ * DET_NOT_FINITE where an fp32 norm is not finite. */
+enum det_code det_model_settle_update(struct det_model *m, int64_t step,
+                                      struct det_step_stats *stats, struct det_error *err);
 
 /* What the operations need to know of the n images that were loaded last. */
 struct det_images det_model_images(const struct det_model *m, int n);

@@ -22,8 +22,6 @@ static void want_rpn(struct det_model *m)
     size_t proposals = (size_t)m->max.proposals * (size_t)m->max.images;
     WANT(m->d.proposals.boxes, 4 * proposals);
     WANT(m->d.proposals.scores, proposals);
-    WANT(m->d.proposals.count, m->max.images);
-    WANT(m->d.proposals.n_not_finite, 1);
     m->d.proposals.max_per_image = m->max.proposals;
 }
 
@@ -54,6 +52,20 @@ static void want_batch(struct det_model *m)
         WANT(m->d.truth_masks, objects * (size_t)m->canvas_h * (size_t)m->canvas_w);
 }
 
+/* What a pass leaves to be read, side by side: copied away as one piece. */
+static void want_pass_results(struct det_model *m)
+{
+    size_t before = m->buffers.bytes;
+    WANT(m->d.losses, DET_LOSSES);
+    WANT(m->d.rpn_stats, 1);
+    WANT(m->d.roi_stats, 1);
+    WANT(m->d.proposals.n_not_finite, 1);
+    WANT(m->d.proposals.count, m->max.images);
+    m->results_bytes = m->buffers.bytes - before;
+    m->max.passes = (int)m->config.train_accumulate;
+    det_buffers_want(&m->buffers, &m->d.results, (size_t)m->max.passes, m->results_bytes);
+}
+
 static void want_results(struct det_model *m)
 {
     size_t detections = (size_t)m->max.detections * (size_t)m->max.infer_images;
@@ -65,9 +77,7 @@ static void want_results(struct det_model *m)
     WANT(m->d.detections.count, m->max.infer_images);
     WANT(m->d.detections.n_not_finite, 1);
     m->d.detections.max_per_image = m->max.detections;
-    WANT(m->d.losses, 5);
-    WANT(m->d.rpn_stats, 1);
-    WANT(m->d.roi_stats, 1);
+    want_pass_results(m);
     WANT(m->d.sum, 1);
     WANT(m->d.control, 1);
     WANT(m->d.flag, 1);
@@ -100,6 +110,9 @@ static enum det_code take_host(struct det_model *m, struct det_error *err)
     m->h.rows = malloc(det_model_host_rows(m) * sizeof *m->h.rows);
     if (!m->h.rows)
         return det_fail(err, DET_NO_MEMORY, "%zu rows read back", det_model_host_rows(m));
+    m->h.results = calloc((size_t)m->max.passes, m->results_bytes);
+    if (!m->h.results)
+        return det_fail(err, DET_NO_MEMORY, "results of %d passes", m->max.passes);
     return DET_OK;
 }
 
@@ -119,4 +132,5 @@ void det_model_release_buffers(struct det_model *m)
     det_buffers_release(&m->buffers, m->dev);
     free(m->h.block);
     free(m->h.rows);
+    free(m->h.results);
 }

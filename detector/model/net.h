@@ -56,7 +56,7 @@ struct det_net {
     int rows;                      /* n of every tensor */
     int train_rows;                /* rows of the gradients */
     const int32_t *count;          /* live rows on the device; NULL: as the caller of forward says */
-    int round_bf16;                /* mixed precision: activations and their gradients are rounded */
+    det_round *round;              /* mixed precision: of activations and their gradients, or NULL */
     void *memory;                  /* device block, owned */
     size_t bytes;
     enum det_code code;            /* first failure while declaring */

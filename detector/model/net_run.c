@@ -11,12 +11,12 @@ static float *weight_grad(const struct det_net *net, int parameter)
     return parameter < 0 ? NULL : net->params->slots[parameter].parameter.grad;
 }
 
-/* Mixed precision keeps what convolutions and matrix products read and write in bfloat16. */
+/* Mixed precision rounds what convolutions and matrix products read and write to 16 bits. */
 static void round_if_mixed(const struct det_net *net, struct det_device *dev, float *x,
                            const struct net_tensor *t, int n)
 {
-    if (net->round_bf16)
-        dev->ops->round_bf16(dev, (size_t)n * (size_t)t->c * (size_t)t->h * (size_t)t->w, x, x);
+    if (net->round)
+        net->round(dev, (size_t)n * (size_t)t->c * (size_t)t->h * (size_t)t->w, x, x);
 }
 
 static void forward_norm(const struct det_net *net, struct det_device *dev,

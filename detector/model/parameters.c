@@ -43,9 +43,9 @@ int det_parameters_add(struct det_parameters *params, const char *name, int n_di
     return (int)params->n++;
 }
 
-size_t det_parameters_bytes(const struct det_parameters *params, int states, int mixed_precision)
+size_t det_parameters_bytes(const struct det_parameters *params, int states)
 {
-    size_t floats = params->value_floats * (mixed_precision ? 2 : 1);
+    size_t floats = params->value_floats * (params->round ? 2 : 1);
     return (floats + params->grad_floats * (size_t)(1 + states)) * sizeof(float);
 }
 
@@ -70,8 +70,9 @@ static void point_into_blocks(struct det_parameters *params, int states)
 }
 
 enum det_code det_parameters_plan(struct det_parameters *params, struct det_device *dev, int states,
-                                  int mixed_precision, struct det_error *err)
+                                  det_round *round, struct det_error *err)
 {
+    params->round = round;
     const struct {
         float **block;
         size_t floats;
@@ -80,7 +81,7 @@ enum det_code det_parameters_plan(struct det_parameters *params, struct det_devi
         {&params->values, params->value_floats, "parameters"},
         {&params->grads, params->grad_floats, "parameter gradients"},
         {&params->states, params->grad_floats * (size_t)states, "optimiser state"},
-        {&params->rounded, mixed_precision ? params->value_floats : 0, "rounded parameters"},
+        {&params->rounded, round ? params->value_floats : 0, "rounded parameters"},
     };
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         void *memory = NULL;
@@ -98,8 +99,8 @@ enum det_code det_parameters_plan(struct det_parameters *params, struct det_devi
 
 void det_parameters_round(struct det_parameters *params, struct det_device *dev)
 {
-    if (params->rounded)
-        dev->ops->round_bf16(dev, params->value_floats, params->values, params->rounded);
+    if (params->round)
+        params->round(dev, params->value_floats, params->values, params->rounded);
 }
 
 void det_parameters_release(struct det_parameters *params, struct det_device *dev)

@@ -4,6 +4,9 @@
 
 #include "detector/detector.h"
 
+/* A device's round_bf16 or round_fp16. */
+typedef void det_round(struct det_device *dev, size_t n, const float *x, float *y);
+
 /* How a tensor starts: torchvision's initialisers by their PyTorch names. */
 enum det_init {
     DET_INIT_ZERO,
@@ -19,7 +22,7 @@ struct det_parameter_slot {
     enum det_init init;
     int fan_in; /* of the layer, for a bias's FAN_IN_UNIFORM; 0: from the shape */
     char name[96];
-    float *compute; /* what layers read: `value`, or its bf16 rounding in mixed precision */
+    float *compute; /* what layers read: `value`, or its rounding in mixed precision */
 };
 
 struct det_parameters {
@@ -27,6 +30,7 @@ struct det_parameters {
     size_t n, capacity;
     float *values, *grads, *states, *rounded; /* device blocks, owned */
     size_t value_floats, grad_floats;
+    det_round *round; /* mixed precision; NULL: fp32, and no rounded copies */
 };
 
 /* Declare a tensor; returns its index, or -1 (err filled). dims has n_dims entries. */
@@ -35,9 +39,9 @@ int det_parameters_add(struct det_parameters *params, const char *name, int n_di
                        struct det_error *err);
 
 /* Take device memory: values of all, gradients and `states` optimiser states of the trainable ones,
- * rounded copies where mixed_precision is set. */
+ * rounded copies where `round` is not NULL. */
 enum det_code det_parameters_plan(struct det_parameters *params, struct det_device *dev, int states,
-                                  int mixed_precision, struct det_error *err);
+                                  det_round *round, struct det_error *err);
 
 /* Initial values: element i of tensor `name` is a function of (seed, name, i) only. */
 enum det_code det_parameters_initialize(struct det_parameters *params, struct det_device *dev,
@@ -46,7 +50,7 @@ enum det_code det_parameters_initialize(struct det_parameters *params, struct de
 /* Refresh the rounded copies; nothing to do in fp32. */
 void det_parameters_round(struct det_parameters *params, struct det_device *dev);
 
-size_t det_parameters_bytes(const struct det_parameters *params, int states, int mixed_precision);
+size_t det_parameters_bytes(const struct det_parameters *params, int states);
 void det_parameters_release(struct det_parameters *params, struct det_device *dev);
 
 #endif

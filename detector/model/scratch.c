@@ -28,6 +28,20 @@ static void want_pooling(const struct det_model *m, struct need *need, int cells
     want(need, worker, shared);
 }
 
+enum det_code det_model_settle_scratch(struct det_model *m, struct det_error *err)
+{
+    const struct det_backend *ops = m->dev->ops;
+    if (!ops->measure_begin(m->dev))
+        return DET_OK;
+    m->last_images = m->max.train_images;
+    det_model_launch_pass(m, m->max.train_images, 1.0);
+    det_model_launch_update(m);
+    m->last_images = m->max.infer_images;
+    det_model_launch_inference(m, m->max.infer_images, m->config.mask_enabled);
+    m->last_images = 0;
+    return ops->measure_end(m->dev, err);
+}
+
 enum det_code det_model_reserve_scratch(struct det_model *m, struct det_error *err)
 {
     struct need need = {0};

@@ -4,10 +4,6 @@
  * detaches them too; Ren et al., NIPS 2015, "approximate joint training"). */
 #include "detector/model/model.h"
 
-#include <stddef.h>
-
-enum loss_index { LOSS_RPN_CLS, LOSS_RPN_BBOX, LOSS_CLS, LOSS_BBOX, LOSS_MASK };
-
 static struct det_truth truth_of(const struct det_model *m)
 {
     return (struct det_truth){.boxes = m->d.truth_boxes,
@@ -45,9 +41,9 @@ static void rpn_losses(struct det_model *m, const struct det_images *images,
                     &m->d.rpn_sampled);
     decided(m, DET_PASS_ANCHORS);
     ops->rpn_cls_loss(m->dev, &cls, rows, m->d.logits, m->d.rpn_sampled.labels,
-                      m->d.losses + LOSS_RPN_CLS, m->d.dlogits, m->d.rpn_stats);
+                      m->d.losses + DET_LOSS_RPN_CLS, m->d.dlogits, m->d.rpn_stats);
     ops->rpn_box_loss(m->dev, &box, rows, m->d.deltas, m->d.rpn_sampled.targets,
-                      m->d.rpn_sampled.labels, m->d.losses + LOSS_RPN_BBOX, m->d.ddeltas);
+                      m->d.rpn_sampled.labels, m->d.losses + DET_LOSS_RPN_BBOX, m->d.ddeltas);
 }
 
 /* The RoI head's forward, losses and backward, down to the pyramid's gradients. */
@@ -67,9 +63,9 @@ static void box_losses(struct det_model *m, double scale)
     net_forward(&m->box_head, m->dev, m->max.train_rois);
     decided(m, DET_PASS_BOX_HEAD);
     ops->roi_cls_loss(m->dev, &cls, m->max.train_rois, m->n_classes + 1, rois->count, logits->value,
-                      rois->labels, m->d.losses + LOSS_CLS, logits->grad, m->d.roi_stats);
+                      rois->labels, m->d.losses + DET_LOSS_CLS, logits->grad, m->d.roi_stats);
     ops->roi_box_loss(m->dev, &box, m->max.train_rois, m->n_classes + 1, rois->count, deltas->value,
-                      rois->targets, rois->labels, m->d.losses + LOSS_BBOX, deltas->grad);
+                      rois->targets, rois->labels, m->d.losses + DET_LOSS_BBOX, deltas->grad);
     net_backward(&m->box_head, m->dev, m->max.train_rois);
     det_model_pool_rois_backward(m, &pool, rois, features->grad);
 }
@@ -91,7 +87,7 @@ static void mask_losses(struct det_model *m, const struct det_truth *truth, doub
     ops->mask_targets(m->dev, rois, truth, DET_MASK_SIZE, m->d.mask_targets);
     ops->mask_loss(m->dev, (float)scale, m->max.train_masks, m->n_classes + 1, DET_MASK_SIZE,
                    rois->count, logits->value, m->d.mask_targets, rois->labels,
-                   m->d.losses + LOSS_MASK, logits->grad);
+                   m->d.losses + DET_LOSS_MASK, logits->grad);
     net_backward(&m->mask_head, m->dev, m->max.train_masks);
     det_model_pool_rois_backward(m, &pool, rois, features->grad);
 }
@@ -126,44 +122,12 @@ static void propose_and_assign(struct det_model *m, const struct det_images *ima
     decided(m, DET_PASS_ROIS);
 }
 
-static void read_results(struct det_model *m, int n, struct det_step_stats *stats)
+void det_model_launch_pass(struct det_model *m, int n, double scale)
 {
-    const struct det_backend *ops = m->dev->ops;
-    double losses[5];
-    int32_t not_finite;
-    ops->download(m->dev, losses, m->d.losses, sizeof losses);
-    ops->download(m->dev, &stats->rpn, m->d.rpn_stats, sizeof stats->rpn);
-    ops->download(m->dev, &stats->roi, m->d.roi_stats, sizeof stats->roi);
-    ops->download(m->dev, &not_finite, m->d.proposals.n_not_finite, sizeof not_finite);
-    stats->not_finite = not_finite;
-    stats->losses = (struct det_losses){.rpn_cls = losses[LOSS_RPN_CLS],
-                                        .rpn_bbox = losses[LOSS_RPN_BBOX],
-                                        .cls = losses[LOSS_CLS],
-                                        .bbox = losses[LOSS_BBOX],
-                                        .mask = losses[LOSS_MASK]};
-    stats->losses.total = losses[0] + losses[1] + losses[2] + losses[3] + losses[4];
-    stats->objects = m->h.truth_first[n];
-    stats->proposals = 0;
-    for (int i = 0; i < n; i++) {
-        int32_t count;
-        ops->download(m->dev, &count, m->d.proposals.count + i, sizeof count);
-        stats->proposals += count;
-    }
-}
-
-enum det_code det_model_forward_backward(struct det_model *m, const struct det_sample *samples,
-                                         int n, uint32_t step, double gradient_weight,
-                                         struct det_step_stats *stats, struct det_error *err)
-{
-    enum det_code code = det_model_load_batch(m, samples, n, 1, err);
-    if (code != DET_OK)
-        return code;
     const struct det_backend *ops = m->dev->ops;
     struct det_images images = det_model_images(m, n);
     struct det_truth truth = truth_of(m);
-    double scale = gradient_weight * m->scaler.scale;
-    ops->upload(m->dev, &m->d.control->step, &step, sizeof step);
-    ops->zero(m->dev, m->d.losses, 5 * sizeof *m->d.losses);
+    ops->zero(m->dev, m->d.losses, m->results_bytes);
     det_model_trunk_forward(m, n);
     decided(m, DET_PASS_TRUNK);
     rpn_losses(m, &images, &truth, scale);
@@ -173,8 +137,4 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
     if (m->config.mask_enabled)
         mask_losses(m, &truth, scale);
     trunk_backward(m, n);
-    code = ops->synchronize(m->dev, err);
-    if (code == DET_OK)
-        read_results(m, n, stats);
-    return code;
 }

@@ -47,7 +47,12 @@ enum det_config_block { DET_BLOCK_BASIC, DET_BLOCK_BOTTLENECK };
 enum det_config_norm { DET_NORM_GN, DET_NORM_FROZEN_BN };
 enum det_config_optimizer { DET_CONFIG_SGD, DET_CONFIG_ADAMW };
 enum det_config_decay { DET_DECAY_MULTI_STEP, DET_DECAY_COSINE, DET_DECAY_NONE };
-enum det_config_precision { DET_PRECISION_FP32, DET_PRECISION_BF16 };
+enum det_config_precision {
+    DET_PRECISION_FP32,
+    DET_PRECISION_BF16,
+    DET_PRECISION_FP16,
+    DET_PRECISION_TF32,
+};
 
 struct det_config {
 #define DET_KEY_INT(field, name, def, lo, hi, unit, doc) int64_t field;

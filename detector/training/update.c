@@ -23,22 +23,24 @@ static struct det_update update_of(const struct det_model *m, double lr)
     };
 }
 
-static void upload_control(struct det_model *m, int64_t step, double lr)
+void det_model_upload_control(struct det_model *m, int64_t step)
 {
+    double lr = det_learning_rate(&m->config, step);
     struct det_update update = update_of(m, lr);
     struct det_step_control control = {.step = (uint32_t)step,
                                        .unscale = (float)(1.0 / m->scaler.scale),
                                        .terms = det_update_terms_of(&update)};
     m->dev->ops->upload(m->dev, m->d.control, &control, sizeof control);
+    m->under_way.lr = lr;
 }
 
 /* The whole of it, decided on the device: the host reads what came of it afterwards. */
-static void launch_update(struct det_model *m)
+void det_model_launch_update(struct det_model *m)
 {
     const struct det_backend *ops = m->dev->ops;
     struct det_step_control *control = m->d.control;
     enum det_optimizer_kind kind = update_of(m, 0.0).kind;
-    if (m->params.rounded)
+    if (m->params.round)
         ops->scale(m->dev, m->params.grad_floats, &control->unscale, m->params.grads);
     ops->zero(m->dev, m->d.sum, sizeof *m->d.sum);
     ops->sum_squares(m->dev, m->params.grad_floats, m->params.grads, m->d.sum);
@@ -53,17 +55,20 @@ static void launch_update(struct det_model *m)
     det_parameters_round(&m->params, m->dev);
 }
 
-/* What the device decided, into the statistics and the scaler. */
-static enum det_code settle(struct det_model *m, int64_t step, const struct det_clip *clip,
-                            struct det_step_stats *stats, struct det_error *err)
+enum det_code det_model_settle_update(struct det_model *m, int64_t step,
+                                      struct det_step_stats *stats, struct det_error *err)
 {
-    int mixed = m->params.rounded != NULL;
-    stats->grad_norm = clip->norm;
-    stats->clipped = clip->clipped;
-    stats->skipped = mixed && clip->skip;
+    int mixed = m->params.round != NULL;
+    struct det_clip clip;
+    m->dev->ops->download(m->dev, &clip, &m->d.control->clip, sizeof clip);
+    stats->lr = m->under_way.lr;
+    stats->loss_scale = m->scaler.scale;
+    stats->grad_norm = clip.norm;
+    stats->clipped = clip.clipped;
+    stats->skipped = mixed && clip.skip;
     if (mixed)
-        det_loss_scaler_update(&m->scaler, clip->skip);
-    if (!clip->skip)
+        det_loss_scaler_update(&m->scaler, clip.skip);
+    if (!clip.skip)
         m->updates++;
     else if (!mixed)
         return det_fail(err, DET_NOT_FINITE, "step %lld: the gradient norm is not finite",
@@ -74,15 +79,8 @@ static enum det_code settle(struct det_model *m, int64_t step, const struct det_
 enum det_code det_model_update(struct det_model *m, int64_t step, struct det_step_stats *stats,
                                struct det_error *err)
 {
-    const struct det_backend *ops = m->dev->ops;
-    struct det_clip clip;
-    stats->lr = det_learning_rate(&m->config, step);
-    stats->loss_scale = m->scaler.scale;
-    upload_control(m, step, stats->lr);
-    launch_update(m);
-    enum det_code code = ops->synchronize(m->dev, err);
-    if (code != DET_OK)
-        return code;
-    ops->download(m->dev, &clip, &m->d.control->clip, sizeof clip);
-    return settle(m, step, &clip, stats, err);
+    det_model_upload_control(m, step);
+    det_model_run_update(m);
+    enum det_code code = m->dev->ops->synchronize(m->dev, err);
+    return code == DET_OK ? det_model_settle_update(m, step, stats, err) : code;
 }

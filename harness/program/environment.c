@@ -31,10 +31,14 @@ static const char *cpu_name(void)
 void environment_fill(struct run_log_environment *environment, const char *backend, int threads,
                       const struct det_config *config)
 {
+    static const char *const precisions[] = {[DET_PRECISION_FP32] = "fp32",
+                                             [DET_PRECISION_BF16] = "bf16",
+                                             [DET_PRECISION_FP16] = "fp16",
+                                             [DET_PRECISION_TF32] = "tf32"};
     *environment = (struct run_log_environment){
         .backend = backend,
         .device = backend,
-        .precision = config->model_precision == DET_PRECISION_BF16 ? "bf16" : "fp32",
+        .precision = precisions[config->model_precision],
         .threads = threads,
         .compiler = DETCHECK_COMPILER,
         .flags = DETCHECK_FLAGS,

@@ -29,13 +29,17 @@ static enum det_code load(struct bench *b, int step, struct det_error *err)
 
 static enum det_code train_step(struct bench *b, int step, struct det_error *err)
 {
-    struct det_step_stats stats = {0};
-    det_model_zero_grad(b->setup.model);
-    enum det_code code = det_model_forward_backward(
-        b->setup.model, b->loader.samples, b->loader.batch, (uint32_t)step, 1.0, &stats, err);
+    struct det_step_stats stats;
+    det_model_begin_step(b->setup.model, step, 1.0);
+    enum det_code code =
+        det_model_add_pass(b->setup.model, b->loader.samples, b->loader.batch, err);
+    if (code != DET_OK)
+        return code;
+    det_model_end_step(b->setup.model);
+    code = det_model_wait(b->setup.model, &stats, err);
     b->rpn_positives += stats.rpn.positives;
     b->roi_positives += stats.roi.positives;
-    return code == DET_OK ? det_model_update(b->setup.model, step, &stats, err) : code;
+    return code;
 }
 
 static enum det_code infer(struct bench *b, int step, struct det_error *err)

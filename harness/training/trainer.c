@@ -22,7 +22,8 @@ struct trainer {
     struct loader loader;
     struct evaluator evaluator;
     struct run_log *log;
-    int64_t step; /* optimiser steps done */
+    int64_t step;   /* optimiser steps done */
+    int64_t loaded; /* the position whose images the loader holds; -1: of none */
     int stopped;
 };
 
@@ -57,6 +58,7 @@ static enum det_code write_first_line(struct trainer *t, struct det_error *err)
         if (!det_model_parameter(t->setup.model, i)->buffer)
             run.parameters += (int64_t)det_model_parameter(t->setup.model, i)->size;
     environment_fill(&run.environment, t->options->backend, t->setup.threads, &t->config);
+    run.environment.device = t->setup.device->ops->describe(t->setup.device);
     run.environment.memory_planned = (int64_t)det_model_memory(t->setup.model);
     return run_log_write_run(t->log, &run, err);
 }
@@ -117,60 +119,47 @@ static enum det_code open_run(struct trainer *t, struct det_error *err)
     return t->options->resume ? start_again(t, err) : start_new(t, err);
 }
 
-static void add_cls_stats(struct det_cls_stats *sum, const struct det_cls_stats *x)
+/* The position in the training order at which a pass begins. */
+static int64_t position_of(const struct trainer *t, int64_t step, int64_t pass)
 {
-    int32_t positives = sum->positives + x->positives;
-    if (positives > 0)
-        sum->mean_foreground_at_positives =
-            (sum->mean_foreground_at_positives * (float)sum->positives +
-             x->mean_foreground_at_positives * (float)x->positives) /
-            (float)positives;
-    sum->positives = positives;
-    sum->negatives += x->negatives;
-    sum->positives_right += x->positives_right;
-    sum->positives_missed += x->positives_missed;
-    sum->predicted_positive += x->predicted_positive;
-    sum->rows_right += x->rows_right;
-    if (!(x->max_foreground <= sum->max_foreground)) /* NaN stays visible */
-        sum->max_foreground = x->max_foreground;
+    return (step * t->config.train_accumulate + pass) * t->config.train_batch_size;
 }
 
-/* Losses are averaged over the passes of a step, counts are added. */
-static void add_stats(struct det_step_stats *sum, const struct det_step_stats *x, double weight)
+/* The images of a pass; those of a step's first one may have been loaded during the step before. */
+static enum det_code load_pass(struct trainer *t, int64_t pass, struct det_error *err)
 {
-    sum->losses.rpn_cls += weight * x->losses.rpn_cls;
-    sum->losses.rpn_bbox += weight * x->losses.rpn_bbox;
-    sum->losses.cls += weight * x->losses.cls;
-    sum->losses.bbox += weight * x->losses.bbox;
-    sum->losses.mask += weight * x->losses.mask;
-    sum->losses.total += weight * x->losses.total;
-    add_cls_stats(&sum->rpn, &x->rpn);
-    add_cls_stats(&sum->roi, &x->roi);
-    sum->objects += x->objects;
-    sum->proposals += x->proposals;
-    sum->not_finite += x->not_finite;
+    int64_t position = position_of(t, t->step, pass);
+    if (t->loaded == position)
+        return DET_OK;
+    t->loaded = -1;
+    return loader_load(&t->loader, position, (int)t->config.train_batch_size, err);
 }
 
-/* All passes of one optimiser step. Images of one step share the samplers' step: sampling depends on
- * the image, not on how the step was cut into passes. */
-static enum det_code run_passes(struct trainer *t, struct det_step_stats *stats,
-                                struct det_error *err)
+/* While the device computes. What fails here fails again, and is told, when its step comes. */
+static void load_ahead(struct trainer *t)
 {
-    int batch = (int)t->config.train_batch_size;
+    int64_t position = position_of(t, t->step + 1, 0);
+    t->loaded = -1;
+    if (t->step + 1 < t->config.schedule_steps &&
+        loader_load(&t->loader, position, (int)t->config.train_batch_size, NULL) == DET_OK)
+        t->loaded = position;
+}
+
+/* Launches all passes and the update of one optimiser step. Images of one step share the samplers'
+ * step: sampling depends on the image, not on how the step was cut into passes. */
+static enum det_code launch_step(struct trainer *t, struct det_error *err)
+{
     int64_t passes = t->config.train_accumulate;
-    double weight = 1.0 / (double)passes;
-    memset(stats, 0, sizeof *stats);
-    det_model_zero_grad(t->setup.model);
+    det_model_begin_step(t->setup.model, t->step, 1.0 / (double)passes);
     for (int64_t p = 0; p < passes; p++) {
-        struct det_step_stats pass;
-        enum det_code code = loader_load(&t->loader, (t->step * passes + p) * batch, batch, err);
+        enum det_code code = load_pass(t, p, err);
         if (code == DET_OK)
-            code = det_model_forward_backward(t->setup.model, t->loader.samples, batch,
-                                              (uint32_t)t->step, weight, &pass, err);
+            code = det_model_add_pass(t->setup.model, t->loader.samples,
+                                      (int)t->config.train_batch_size, err);
         if (code != DET_OK)
             return code;
-        add_stats(stats, &pass, weight);
     }
+    det_model_end_step(t->setup.model);
     return DET_OK;
 }
 
@@ -199,10 +188,11 @@ static enum det_code train_step(struct trainer *t, struct det_error *err)
     struct det_step_stats stats;
     struct det_error why = {0};
     double start = clock_seconds();
-    enum det_code code = run_passes(t, &stats, err);
+    enum det_code code = launch_step(t, err);
     if (code != DET_OK)
         return code;
-    enum det_code updated = det_model_update(t->setup.model, t->step, &stats, &why);
+    load_ahead(t);
+    enum det_code updated = det_model_wait(t->setup.model, &stats, &why);
     if (updated == DET_OK && !isfinite(stats.losses.total) && !stats.skipped)
         updated = det_fail(&why, DET_NOT_FINITE, "step %lld: the loss is not finite",
                            (long long)t->step);
@@ -271,7 +261,7 @@ static void close_run(struct trainer *t)
 
 enum det_code trainer_run(const struct trainer_options *options, struct det_error *err)
 {
-    struct trainer t = {.options = options, .config = *options->config};
+    struct trainer t = {.options = options, .config = *options->config, .loaded = -1};
     enum det_code code = open_run(&t, err);
     if (code == DET_OK)
         code = train(&t, err);

@@ -16,11 +16,22 @@ void det_cuda_blas_close(struct det_cuda_blas *)
 {
 }
 
+const char *det_cuda_blas_name(const struct det_cuda_blas *)
+{
+    return "OpenBLAS";
+}
+
+/* Operands come rounded, sums are float32: the same product whatever the type. */
+enum det_code det_cuda_set_products(struct det_device *, enum det_products, struct det_error *)
+{
+    return DET_OK;
+}
+
 void det_cuda_gemm(struct det_cuda *cuda, const char *op, int ta, int tb, int m, int n, int k,
                    const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
 {
     cuda->last = op;
-    if (det_cuda_failed(cuda))
+    if (det_cuda_idle(cuda))
         return;
     emulate_work([=] {
         det_gemm(ta ? DET_TRANSPOSE : DET_NO_TRANSPOSE, tb ? DET_TRANSPOSE : DET_NO_TRANSPOSE, m, n,

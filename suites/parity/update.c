@@ -76,6 +76,9 @@ Test(update, rounding_and_the_check_for_overflow)
     p.cpu->ops->round_bf16(p.cpu, N, CPU(from), CPU(to));
     p.cuda->ops->round_bf16(p.cuda, N, CUDA(from), CUDA(to));
     expect_same(p, "bf16", "rounded", to, sizeof(float));
+    p.cpu->ops->round_fp16(p.cpu, N, CPU(from), CPU(to));
+    p.cuda->ops->round_fp16(p.cuda, N, CUDA(from), CUDA(to));
+    expect_same(p, "fp16", "rounded", to, sizeof(float));
     for (size_t n = 0; n <= N; n++) {
         struct twin flag = twin_of(p, NULL, sizeof(int32_t));
         p.cpu->ops->check_finite(p.cpu, n, CPU(from), CPU(flag));

@@ -1,6 +1,6 @@
 /* Rounding to bfloat16: 8 bits of significand, so the spacing is 2^-7 in [1, 2). */
 #include "detector/bodies/bf16.h"
-#include "detector/training/bf16.h"
+#include "detector/training/rounding.h"
 #include "suites/loss_suite.h"
 
 #include <float.h>

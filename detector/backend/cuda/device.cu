@@ -21,7 +21,7 @@ int det_cuda_may_launch(struct det_cuda *cuda, const char *op, size_t blocks)
     if (blocks > 0x7fffffffu && !det_cuda_failed(cuda))
         det_fail(&cuda->first, DET_INVALID, "cuda: %s: %zu blocks are too many for a launch", op,
                  blocks);
-    return blocks > 0 && !det_cuda_failed(cuda);
+    return blocks > 0 && !det_cuda_idle(cuda);
 }
 
 void det_cuda_launched(struct det_cuda *cuda, const char *op, size_t blocks, int threads)
@@ -57,6 +57,10 @@ void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes)
 {
     if (det_cuda_failed(cuda))
         return NULL;
+    if (cuda->measuring) {
+        cuda->measured = bytes > cuda->measured ? bytes : cuda->measured;
+        return (void *)(uintptr_t)256;
+    }
     if (bytes <= cuda->scratch_bytes)
         return cuda->scratch;
     if (cuda->recording) {
@@ -96,6 +100,26 @@ void det_cuda_close(struct det_device *dev)
     free(cuda);
 }
 
+const char *det_cuda_describe(const struct det_device *dev)
+{
+    return ((const struct det_cuda *)dev)->name;
+}
+
+static void name_gpu(struct det_cuda *cuda)
+{
+    cudaDeviceProp gpu;
+    int driver = 0;
+    int runtime = 0;
+    if (cudaGetDeviceProperties(&gpu, 0) != cudaSuccess ||
+        cudaDriverGetVersion(&driver) != cudaSuccess ||
+        cudaRuntimeGetVersion(&runtime) != cudaSuccess)
+        memset(&gpu, 0, sizeof gpu);
+    snprintf(cuda->name, sizeof cuda->name,
+             "%.64s, sm_%d%d, %d SMs, CUDA runtime %d.%d, driver %d.%d, %s", gpu.name, gpu.major,
+             gpu.minor, gpu.multiProcessorCount, runtime / 1000, runtime % 1000 / 10,
+             driver / 1000, driver % 1000 / 10, det_cuda_blas_name(cuda->blas));
+}
+
 static enum det_code find_gpu(struct det_error *err)
 {
     int n = 0;
@@ -133,6 +157,7 @@ enum det_code det_cuda_open(int threads, struct det_device **out, struct det_err
         det_cuda_close(&cuda->device);
         return code;
     }
+    name_gpu(cuda);
     *out = &cuda->device;
     return DET_OK;
 }
@@ -162,7 +187,7 @@ void det_cuda_upload(struct det_device *dev, void *to, const void *from_host, si
 {
     struct det_cuda *cuda = det_cuda_of(dev);
     /* Pageable memory: the driver has copied it away when the call returns. */
-    if (bytes && !det_cuda_failed(cuda))
+    if (bytes && !det_cuda_idle(cuda))
         det_cuda_check(cuda, cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice,
                                              cuda->stream), "upload");
 }
@@ -183,8 +208,16 @@ void det_cuda_download(struct det_device *dev, void *to_host, const void *from, 
 void det_cuda_zero(struct det_device *dev, void *block, size_t bytes)
 {
     struct det_cuda *cuda = det_cuda_of(dev);
-    if (bytes && !det_cuda_failed(cuda))
+    if (bytes && !det_cuda_idle(cuda))
         det_cuda_check(cuda, cudaMemsetAsync(block, 0, bytes, cuda->stream), "zero");
+}
+
+void det_cuda_copy(struct det_device *dev, void *to, const void *from, size_t bytes)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    if (bytes && !det_cuda_idle(cuda))
+        det_cuda_check(cuda, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice,
+                                             cuda->stream), "copy");
 }
 
 enum det_code det_cuda_synchronize(struct det_device *dev, struct det_error *err)
@@ -197,6 +230,22 @@ enum det_code det_cuda_synchronize(struct det_device *dev, struct det_error *err
     if (err)
         *err = cuda->first;
     return cuda->first.code;
+}
+
+int det_cuda_measure_begin(struct det_device *dev)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    cuda->measuring = 1;
+    cuda->measured = 0;
+    return 1;
+}
+
+enum det_code det_cuda_measure_end(struct det_device *dev, struct det_error *err)
+{
+    struct det_cuda *cuda = det_cuda_of(dev);
+    cuda->measuring = 0;
+    det_cuda_scratch(cuda, "the largest operation", cuda->measured);
+    return det_cuda_synchronize(dev, err);
 }
 
 /* The sizes are the CPU's. Here each operation knows its own and takes it with det_cuda_scratch. */

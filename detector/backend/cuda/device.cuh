@@ -21,9 +21,12 @@ struct det_cuda {
     struct det_cuda_blas *blas; /* owned */
     unsigned char *scratch;     /* owned; device memory */
     size_t scratch_bytes;
-    int recording;         /* between graph_begin and graph_end: nothing may be allocated */
+    int recording;         /* between record_begin and record_end: nothing may be allocated */
+    int measuring;         /* between measure_begin and measure_end: nothing is started */
+    size_t measured;       /* the most scratch that was asked for meanwhile */
     int wait_each;         /* DETCHECK_CUDA_WAIT: wait after every launch, so that errors name it */
     const char *last;      /* the operation launched last */
+    char name[160];        /* what det_cuda_describe says */
     struct det_error first; /* code DET_OK while nothing has failed */
 };
 
@@ -37,12 +40,18 @@ static inline int det_cuda_failed(const struct det_cuda *cuda)
     return cuda->first.code != DET_OK;
 }
 
+/* Whether nothing is to be started: something failed, or scratch is being measured. */
+static inline int det_cuda_idle(const struct det_cuda *cuda)
+{
+    return cuda->measuring || det_cuda_failed(cuda);
+}
+
 /* Keep the first failure: `what` names the operation and its shape. Returns whether all is well. */
 int det_cuda_check(struct det_cuda *cuda, cudaError_t status, const char *what);
 
 /* Scratch of this operation: at least `bytes`, aligned to 256, contents undefined (NaN patterns in
- * the emulation), valid until the next operation asks. NULL after a failure; the operation then
- * launches nothing. */
+ * the emulation), valid until the next operation asks. NULL after a failure, and an address that is
+ * none while measuring; the operation then launches nothing. */
 void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes);
 
 /* Cuts an operation's scratch: add up sizes first (base NULL), then again with the block. */

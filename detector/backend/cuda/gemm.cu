@@ -24,9 +24,11 @@ struct det_cuda_blas {
     decltype(&cublasSetAtomicsMode) set_atomics_mode;
     gemm_entry *gemm;
     decltype(&cublasGetStatusString) text;
+    decltype(&cublasGetVersion_v2) version;
     cublasHandle_t handle;
     void *workspace;
     cublasComputeType_t compute;
+    char name[32];
 };
 
 static int find(struct det_cuda_blas *blas, const char *name, void *entry)
@@ -50,7 +52,8 @@ static enum det_code load(struct det_cuda_blas *blas, struct det_error *err)
         find(blas, "cublasSetMathMode", &blas->set_math_mode) &&
         find(blas, "cublasSetAtomicsMode", &blas->set_atomics_mode) &&
         find(blas, "cublasGemmEx", &blas->gemm) &&
-        find(blas, "cublasGetStatusString", &blas->text))
+        find(blas, "cublasGetStatusString", &blas->text) &&
+        find(blas, "cublasGetVersion_v2", &blas->version))
         return DET_OK;
     return det_fail(err, DET_UNAVAILABLE, "backend cuda: %s lacks an entry that is needed", name);
 }
@@ -68,8 +71,12 @@ static enum det_code pin(struct det_cuda_blas *blas, cudaStream_t stream, struct
                                          CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION));
     if (status == CUBLAS_STATUS_SUCCESS)
         status = blas->set_atomics_mode(blas->handle, CUBLAS_ATOMICS_NOT_ALLOWED);
+    int version = 0;
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->version(blas->handle, &version);
     if (status != CUBLAS_STATUS_SUCCESS)
         return det_fail(err, DET_UNAVAILABLE, "backend cuda: cuBLAS: %s", blas->text(status));
+    snprintf(blas->name, sizeof blas->name, "cuBLAS %d", version);
     return DET_OK;
 }
 
@@ -101,13 +108,29 @@ void det_cuda_blas_close(struct det_cuda_blas *blas)
     free(blas);
 }
 
+const char *det_cuda_blas_name(const struct det_cuda_blas *blas)
+{
+    return blas->name;
+}
+
+enum det_code det_cuda_set_products(struct det_device *dev, enum det_products products,
+                                    struct det_error *err)
+{
+    static const cublasComputeType_t types[] = {
+        CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_32F_FAST_16BF,
+        CUBLAS_COMPUTE_32F_FAST_16F}; /* in the order of enum det_products */
+    (void)err;
+    det_cuda_of(dev)->blas->compute = types[products];
+    return DET_OK;
+}
+
 /* cuBLAS is column-major: it is asked for C^T = op(B)^T op(A)^T. */
 void det_cuda_gemm(struct det_cuda *cuda, const char *op, int ta, int tb, int m, int n, int k,
                    const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
 {
     const struct det_cuda_blas *blas = cuda->blas;
     const float alpha = 1.0f;
-    if (m == 0 || n == 0 || det_cuda_failed(cuda))
+    if (m == 0 || n == 0 || det_cuda_idle(cuda))
         return;
     cublasStatus_t status = blas->gemm(
         blas->handle, tb ? CUBLAS_OP_T : CUBLAS_OP_N, ta ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k,

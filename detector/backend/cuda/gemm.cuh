@@ -10,6 +10,8 @@ enum det_code det_cuda_blas_open(cudaStream_t stream, struct det_cuda_blas **out
                                  struct det_error *err);
 void det_cuda_blas_close(struct det_cuda_blas *blas); /* NULL allowed */
 
+const char *det_cuda_blas_name(const struct det_cuda_blas *blas); /* "cuBLAS 13.0.2" */
+
 /* C[m, n] = op(A)[m, k] op(B)[k, n] + beta C, row-major, leading dimensions in elements, as
  * det_gemm on the CPU; ta, tb: 1 = transposed. m, n or k of 0 is allowed. `op` names the caller. */
 void det_cuda_gemm(struct det_cuda *cuda, const char *op, int ta, int tb, int m, int n, int k,

@@ -12,15 +12,29 @@ extern "C" {
 /* device.cu */
 enum det_code det_cuda_open(int threads, struct det_device **out, struct det_error *err);
 void det_cuda_close(struct det_device *dev);
+const char *det_cuda_describe(const struct det_device *dev);
 enum det_code det_cuda_alloc(struct det_device *dev, size_t bytes, const char *what, void **out,
                              struct det_error *err);
 void det_cuda_release(struct det_device *dev, void *block);
 void det_cuda_upload(struct det_device *dev, void *to, const void *from_host, size_t bytes);
 void det_cuda_download(struct det_device *dev, void *to_host, const void *from, size_t bytes);
 void det_cuda_zero(struct det_device *dev, void *block, size_t bytes);
+void det_cuda_copy(struct det_device *dev, void *to, const void *from, size_t bytes);
 enum det_code det_cuda_synchronize(struct det_device *dev, struct det_error *err);
 enum det_code det_cuda_reserve_scratch(struct det_device *dev, size_t per_worker, size_t shared,
                                        struct det_error *err);
+
+enum det_code det_cuda_set_products(struct det_device *dev, enum det_products products,
+                                    struct det_error *err);
+int det_cuda_measure_begin(struct det_device *dev);
+enum det_code det_cuda_measure_end(struct det_device *dev, struct det_error *err);
+
+/* recording.cu */
+enum det_code det_cuda_record_begin(struct det_device *dev, struct det_error *err);
+enum det_code det_cuda_record_end(struct det_device *dev, struct det_recording **out,
+                                  struct det_error *err);
+void det_cuda_replay(struct det_device *dev, struct det_recording *recording);
+void det_cuda_recording_release(struct det_device *dev, struct det_recording *recording);
 
 /* cuda_backend.c: what the table still lacks, or NULL; the device does not open before. */
 const char *det_cuda_missing(void);
@@ -123,6 +137,7 @@ void det_cuda_update(struct det_device *, enum det_optimizer_kind kind,
                      const struct det_update_terms *terms, const int32_t *skip, size_t n,
                      float *param, const float *grad, float *state1, float *state2);
 void det_cuda_round_bf16(struct det_device *, size_t n, const float *x, float *y);
+void det_cuda_round_fp16(struct det_device *, size_t n, const float *x, float *y);
 
 #ifdef __cplusplus
 }

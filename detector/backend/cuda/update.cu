@@ -5,6 +5,7 @@
 #include "detector/base/blocks.h"
 #include "detector/bodies/bf16.h"
 #include "detector/bodies/clip.h"
+#include "detector/bodies/fp16.h"
 #include "detector/bodies/update.h"
 
 struct squares_args {
@@ -105,4 +106,10 @@ void det_cuda_round_bf16(struct det_device *dev, size_t n, const float *x, float
 {
     det_cuda_each(det_cuda_of(dev), "round_bf16", n,
                   [=] __device__(size_t i) { y[i] = det_bf16(x[i]); });
+}
+
+void det_cuda_round_fp16(struct det_device *dev, size_t n, const float *x, float *y)
+{
+    det_cuda_each(det_cuda_of(dev), "round_fp16", n,
+                  [=] __device__(size_t i) { y[i] = det_fp16(x[i]); });
 }
