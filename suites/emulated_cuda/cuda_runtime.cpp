@@ -2,6 +2,7 @@
 
 #include "detector/backend/cuda/kernel.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <vector>
 
@@ -17,8 +18,6 @@ struct emulated_graph {
 static emulated_graph *recording;
 /* What depends on the order of threads and blocks is a race. */
 static const int descending = getenv("DETCHECK_EMULATED_DESCENDING") != NULL;
-static int failure_in;
-static cudaError_t failure;
 static cudaError_t last;
 
 void emulate_work(const work &step)
@@ -95,19 +94,20 @@ void *det_kernel_scratch(det_device *dev, const char *op, size_t bytes)
 
 /* ---- the runtime ---- */
 
-void emulate_failure(int calls_from_now, cudaError_t status)
+/* A number from the environment; `otherwise` where it is not set. */
+static long setting(const char *name, long otherwise)
 {
-    failure_in = calls_from_now;
-    failure = status;
+    const char *text = getenv(name);
+    return text ? atol(text) : otherwise;
 }
 
-static cudaError_t status_now()
+static size_t taken; /* of the device's memory */
+
+/* Bytes of the device: DETCHECK_EMULATED_MEMORY. */
+static size_t memory()
 {
-    if (failure_in > 0 && --failure_in == 0) {
-        failure_in = 1; /* for ever: a lost device stays lost */
-        return failure;
-    }
-    return cudaSuccess;
+    static const size_t bytes = (size_t)setting("DETCHECK_EMULATED_MEMORY", 1L << 33);
+    return bytes;
 }
 
 const char *cudaGetErrorString(cudaError_t status)
@@ -123,7 +123,7 @@ cudaError_t cudaGetLastError()
 {
     cudaError_t status = last;
     last = cudaSuccess;
-    return status != cudaSuccess ? status : status_now();
+    return status;
 }
 
 cudaError_t cudaGetDeviceCount(int *n)
@@ -152,52 +152,41 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
 {
-    *free_bytes = (size_t)1 << 33;
-    *total = (size_t)1 << 34;
+    *total = memory();
+    *free_bytes = memory() - taken;
     return cudaSuccess;
 }
 
 cudaError_t emulated_malloc(void **block, size_t bytes)
 {
-    cudaError_t status = status_now();
     *block = NULL;
-    if (status != cudaSuccess)
-        return status;
-    if (bytes > (size_t)1 << 33)
+    if (bytes > memory() - taken)
         return cudaErrorMemoryAllocation;
     *block = aligned_alloc(256, (bytes + 255) / 256 * 256);
     if (!*block)
         return cudaErrorMemoryAllocation;
+    taken += malloc_usable_size(*block);
     memset(*block, 0xff, bytes);
     return cudaSuccess;
 }
 
 cudaError_t cudaFree(void *block)
 {
+    taken -= block ? malloc_usable_size(block) : 0;
     free(block);
     return cudaSuccess;
-}
-
-cudaError_t cudaMallocHost(void **block, size_t bytes)
-{
-    return emulated_malloc(block, bytes);
-}
-
-cudaError_t cudaFreeHost(void *block)
-{
-    return cudaFree(block);
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)
 {
     emulate_work([=] { memcpy(to, from, bytes); });
-    return status_now();
+    return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *block, int value, size_t bytes, cudaStream_t)
 {
     emulate_work([=] { memset(block, value, bytes); });
-    return status_now();
+    return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
@@ -213,33 +202,6 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t)
-{
-    return status_now();
-}
-
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
-{
-    *event = (cudaEvent_t)malloc(1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventDestroy(cudaEvent_t event)
-{
-    free(event);
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaEventSynchronize(cudaEvent_t)
 {
     return cudaSuccess;
 }
@@ -263,11 +225,16 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsig
     return cudaSuccess;
 }
 
+/* DETCHECK_EMULATED_REPLAYS: how many there are before the device is lost, for good. */
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
 {
+    static long left = setting("DETCHECK_EMULATED_REPLAYS", -1);
+    if (left == 0)
+        return cudaErrorLaunchFailure;
+    left -= left > 0;
     for (const work &step : exec->steps)
         step();
-    return status_now();
+    return cudaSuccess;
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph)

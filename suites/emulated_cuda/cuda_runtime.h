@@ -37,23 +37,16 @@ enum cudaError_t {
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 struct emulated_stream;
 struct emulated_graph;
-struct emulated_event;
 typedef emulated_stream *cudaStream_t;
 typedef emulated_graph *cudaGraph_t;
 typedef emulated_graph *cudaGraphExec_t;
-typedef emulated_event *cudaEvent_t;
 struct cudaDeviceProp {
     char name[256];
     int major, minor, multiProcessorCount;
     size_t totalGlobalMem;
 };
 #define cudaStreamNonBlocking 1
-#define cudaEventDisableTiming 2
 #define cudaStreamCaptureModeThreadLocal 1
-
-/* Fail the n-th call from now on of an API function that reports errors (0: none), with `status`:
- * a lost device, a full one. */
-void emulate_failure(int calls_from_now, cudaError_t status);
 
 const char *cudaGetErrorString(cudaError_t status);
 cudaError_t cudaGetLastError();
@@ -64,19 +57,12 @@ cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total);
 cudaError_t emulated_malloc(void **block, size_t bytes); /* filled with NaN patterns */
 cudaError_t cudaFree(void *block);
-cudaError_t cudaMallocHost(void **block, size_t bytes);
-cudaError_t cudaFreeHost(void *block);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *block, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags = 0);
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
-cudaError_t cudaEventDestroy(cudaEvent_t event);
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
-cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, int mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned flags);

@@ -1,9 +1,6 @@
 /* The table of the CUDA backend's operations. */
 #include "detector/backend/cuda/ops.h"
 
-#include <stddef.h>
-#include <stdlib.h>
-
 static const struct det_backend cuda_backend = {
     .name = "cuda",
     .open = det_cuda_open,
@@ -71,12 +68,4 @@ static const struct det_backend cuda_backend = {
 const struct det_backend *det_cuda_backend(void)
 {
     return &cuda_backend;
-}
-
-const char *det_cuda_missing(void)
-{
-    if (getenv("DETCHECK_CUDA_INCOMPLETE")) /* tests of the operations that are there */
-        return NULL;
-    return cuda_backend.conv2d_forward ? cuda_backend.rpn_assign ? NULL : "boxes and losses"
-                                       : "layers";
 }

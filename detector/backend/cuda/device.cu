@@ -136,10 +136,6 @@ enum det_code det_cuda_open(int threads, struct det_device **out, struct det_err
 {
     (void)threads;
     *out = NULL;
-    const char *missing = det_cuda_missing();
-    if (missing)
-        return det_fail(err, DET_UNAVAILABLE,
-                        "backend cuda: not complete: this version lacks its %s", missing);
     enum det_code code = find_gpu(err);
     if (code != DET_OK)
         return code;

@@ -36,9 +36,6 @@ enum det_code det_cuda_record_end(struct det_device *dev, struct det_recording *
 void det_cuda_replay(struct det_device *dev, struct det_recording *recording);
 void det_cuda_recording_release(struct det_device *dev, struct det_recording *recording);
 
-/* cuda_backend.c: what the table still lacks, or NULL; the device does not open before. */
-const char *det_cuda_missing(void);
-
 void det_cuda_conv2d_forward(struct det_device *, const struct det_conv2d *, const float *x,
                              const float *w, const float *bias, float *y);
 void det_cuda_conv2d_backward(struct det_device *, const struct det_conv2d *, const float *x,

@@ -1,0 +1,91 @@
+#!/bin/sh
+# The program with the CUDA backend in the emulation: whole runs, and a GPU that is full or gets lost.
+. "$(dirname "$0")/../program/tap.sh"
+
+cat >"$folder/small.yaml" <<END
+threads: 1
+model: {preset: custom, width: 4, groups: 4, fpn_channels: 8, fc_dim: 16, mask_convs: 1,
+  mask_channels: 4}
+rpn: {pre_nms_train: 50, post_nms_train: 20, batch_per_image: 32}
+roi: {batch_per_image: 16}
+schedule: {steps: 6, warmup_steps: 2}
+train: {batch_size: 2, accumulate: 2}
+eval: {every: 3, images: 2, batch_size: 2}
+checkpoint: {every: 2}
+END
+
+# train NAME STATUS FOLDER ARGUMENT...: a run of that configuration.
+train() {
+	name=$1
+	want=$2
+	out=$folder/$3
+	shift 3
+	expect "$name" "$want" train --config "$folder/small.yaml" --out "$out" "$@"
+}
+
+# lines RUN EVENT: what a run's log says, but for its speed.
+lines() {
+	grep -E "\"event\": ?\"$2\"" "$folder/$1/log.jsonl" |
+		sed 's/"images_per_second": *[^,}]*//'
+}
+
+# same NAME A B: two runs have the same bits.
+same() {
+	lines "$2" step >"$folder/a"
+	lines "$3" step >"$folder/b"
+	holds "$1: the log" cmp "$folder/a" "$folder/b"
+	holds "$1: the weights" cmp "$folder/$2/checkpoint.safetensors" \
+		"$folder/$3/checkpoint.safetensors"
+}
+
+train "on the CPU" 1 cpu
+train "recorded" 1 recorded --backend cuda
+train "again" 1 again --backend cuda
+same "two runs" recorded again
+train "operation by operation" 1 single --backend cuda --set backend.graph=false
+same "recorded or not" recorded single
+
+# The first step's losses: before rounding has grown into another decision.
+lines cpu step | head -1 >"$folder/a"
+lines recorded step | head -1 >"$folder/b"
+holds "the first step is the CPU's" awk '
+	function value(line, key) {
+		sub(".*\"" key "\": *", "", line)
+		return line + 0
+	}
+	{ line[NR] = $0 }
+	END {
+		split("loss loss_rpn_cls loss_rpn_bbox loss_cls loss_bbox loss_mask", keys, " ")
+		for (i in keys) {
+			d = value(line[1], keys[i]) - value(line[2], keys[i])
+			if (d > 1e-5 || d < -1e-5)
+				exit 1
+		}
+		exit NR != 2
+	}' "$folder/a" "$folder/b"
+
+train "fp16" 1 fp16 --backend cuda --set model.precision=fp16
+train "bf16" 1 bf16 --backend cuda --set model.precision=bf16
+train "tf32" 1 tf32 --backend cuda --set model.precision=tf32
+train "tf32 on the CPU" 77 none --set model.precision=tf32
+says "tf32 on the CPU: why" err "TF32"
+
+# What the device refuses while memory is planned: before anything is written.
+DETCHECK_EMULATED_MEMORY=1000000
+export DETCHECK_EMULATED_MEMORY
+train "a full GPU" 2 full --backend cuda
+says "a full GPU: what was asked for" err "bytes asked for"
+holds "a full GPU: nothing was written" test ! -e "$folder/full"
+unset DETCHECK_EMULATED_MEMORY
+
+# Lost in the fourth step, after the checkpoint of the second: what is there can be gone on from. (The
+# steps before have been reported on standard error: it holds more than one line.)
+status=0
+DETCHECK_EMULATED_REPLAYS=8 "$detcheck" train --config "$folder/small.yaml" --out "$folder/lost" \
+	--backend cuda >"$folder/out" 2>"$folder/err" </dev/null || status=$?
+says "a GPU lost on the way: which operation" err "cuda: replay: unspecified launch failure"
+holds "a GPU lost on the way: status $status" test "$status" -eq 2
+expect "going on" 1 train --out "$folder/lost" --backend cuda --resume
+same "lost and resumed" recorded lost
+
+finish
