@@ -1,8 +1,8 @@
 #include "detector/layers/channel_gradient.h"
 
+#include "detector/base/vector_targets.h"
 #include "detector/layers/planes.h"
 #include "detector/layers/sum.h"
-#include "detector/layers/vector_targets.h"
 
 struct job {
     int n, c;

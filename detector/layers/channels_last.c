@@ -1,13 +1,15 @@
 #include "detector/layers/channels_last.h"
 
+#include "detector/base/vector_targets.h"
 #include "detector/layers/integers.h"
 #include "detector/layers/planes.h"
 #include "detector/layers/transpose.h"
-#include "detector/layers/vector_targets.h"
 
 #include <string.h>
 
-#define CHANNELS 8 /* channels and positions that are turned at once on the way back */
+#define CHANNELS                                                                                   \
+    8 /* channels (a block's) and positions that are turned at once on the way back                \
+       */
 #define POSITIONS 64
 
 /* The map's positions that lie in the buffer, row by row: [first, end). They follow each other in
@@ -44,20 +46,24 @@ static void clear_border(const struct det_channels_last *s, float *to)
         }
 }
 
-/* Up to four positions from `first` on, all channels. */
-static void to_positions(const struct det_channels_last *s, const float *x, int first, int n,
-                         float *to)
+/* Up to eight positions from `first` on, all channels. */
+DET_VECTOR_TARGETS static void to_positions(const struct det_channels_last *s, const float *x,
+                                            int first, int n, float *to)
 {
     size_t plane = (size_t)s->h * (size_t)s->w;
-    int whole = n == 4 ? s->c - s->c % 4 : 0;
-    float *place[4];
+    int whole = n == 8 ? s->c - s->c % 8 : 0;
+    float *place[8];
     for (int j = 0; j < n; j++)
         place[j] = to + place_of(s, first + j);
     x += first;
-    for (int c = 0; c < whole; c += 4, x += 4 * plane) {
-        const float *const from[4] = {x, x + plane, x + 2 * plane, x + 3 * plane};
-        float *const at[4] = {place[0] + c, place[1] + c, place[2] + c, place[3] + c};
-        det_transpose_block(from, at);
+    for (int c = 0; c < whole; c += 8, x += 8 * plane) {
+        const float *from[8];
+        float *at[8];
+        for (int k = 0; k < 8; k++) {
+            from[k] = x + (size_t)k * plane;
+            at[k] = place[k] + c;
+        }
+        det_transpose_block8(from, at);
     }
     for (int c = whole; c < s->c; c++, x += plane)
         for (int j = 0; j < n; j++)
@@ -70,8 +76,8 @@ void det_to_channels_last(const struct det_channels_last *shape, const float *x,
     size_t image = (size_t)shape->of * (size_t)shape->h * (size_t)shape->w;
     for (int i = 0; i < shape->n; i++, x += image) {
         clear_border(shape, to);
-        for (int j = p.first; j < p.end; j += 4)
-            to_positions(shape, x, j, det_min_int(4, p.end - j), to);
+        for (int j = p.first; j < p.end; j += 8)
+            to_positions(shape, x, j, det_min_int(8, p.end - j), to);
         to += (size_t)shape->rows * (size_t)shape->columns * (size_t)shape->c;
     }
 }
@@ -79,18 +85,18 @@ void det_to_channels_last(const struct det_channels_last *shape, const float *x,
 /* The n vectors from + place[j] of `channels` channels to rows, a channel each. */
 static inline void turn(const float *from, const size_t *place, int n, int channels, float *rows)
 {
-    int whole = n - n % 4;
-    int whole_channels = channels - channels % 4;
-    for (int j = 0; j < whole; j += 4)
-        for (int c = 0; c < whole_channels; c += 4) {
-            const float *const at[4] = {from + place[j] + c, from + place[j + 1] + c,
-                                        from + place[j + 2] + c, from + place[j + 3] + c};
-            float *to = rows + c * POSITIONS + j;
-            float *const row[4] = {to, to + POSITIONS, to + 2 * POSITIONS, to + 3 * POSITIONS};
-            det_transpose_block(at, row);
+    int whole = channels == CHANNELS ? n - n % 8 : 0;
+    for (int j = 0; j < whole; j += 8) {
+        const float *at[8];
+        float *row[8];
+        for (int k = 0; k < 8; k++) {
+            at[k] = from + place[j + k];
+            row[k] = rows + k * POSITIONS + j;
         }
-    for (int j = 0; j < n; j++)
-        for (int c = j < whole ? whole_channels : 0; c < channels; c++)
+        det_transpose_block8(at, row);
+    }
+    for (int j = whole; j < n; j++)
+        for (int c = 0; c < channels; c++)
             rows[c * POSITIONS + j] = from[place[j] + (size_t)c];
 }
 

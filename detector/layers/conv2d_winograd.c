@@ -30,7 +30,8 @@ void det_conv2d_winograd_scratch(const struct det_conv2d *shape, size_t *per_wor
     struct det_winograd_strip largest = det_winograd_largest_strip(&strips, shape);
     struct det_channels_last in = det_winograd_inputs(shape, &largest);
     struct det_channels_last out = det_winograd_outputs(shape, &largest);
-    size_t points = det_winograd_stride(BLOCK, shape->c_in) + det_winograd_stride(BLOCK, shape->c_out);
+    size_t points =
+        det_winograd_stride(BLOCK, shape->c_in) + det_winograd_stride(BLOCK, shape->c_out);
     *per_worker = sizeof(float) * (det_channels_last_size(&in) + det_channels_last_size(&out) +
                                    DET_WINOGRAD_POINTS * points);
     *shared = sizeof(float) * DET_WINOGRAD_POINTS * det_winograd_stride(shape->c_in, shape->c_out);

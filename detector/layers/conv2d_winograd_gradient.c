@@ -5,7 +5,8 @@
 #include "detector/layers/winograd_kernels.h"
 #include "detector/layers/winograd_strips.h"
 
-#define CHUNK_TILES 96 /* strips are taken in chunks of about as many: their points stay in a cache */
+#define CHUNK_TILES                                                                                \
+    96 /* strips are taken in chunks of about as many: their points stay in a cache */
 
 struct job {
     const struct det_cpu *cpu;

@@ -8,13 +8,14 @@
 #include "detector/layers/small_product.h"
 #include "detector/layers/transpose.h"
 
-#define TAPS 4                 /* of the 2 x 2 kernel; tap = 2 row + column */
-#define COLUMNS 64             /* of dw that one item of backward owns */
-#define CHUNK_FLOATS (1 << 18) /* of dz that are held at once, about: 1 MiB, within a level 2 cache */
-#define MIN_CHUNK 4            /* images */
+#define TAPS 4     /* of the 2 x 2 kernel; tap = 2 row + column */
+#define COLUMNS 64 /* of dw that one item of backward owns */
+#define CHUNK_FLOATS                                                                               \
+    (1 << 18)       /* of dz that are held at once, about: 1 MiB, within a level 2 cache */
+#define MIN_CHUNK 4 /* images */
 
-/* An image's output as z [plane, c_out * TAPS]: the row of a position holds its 2 x 2 block of every
- * channel. */
+/* An image's output as z [plane, c_out * TAPS]: the row of a position holds its 2 x 2 block of
+ * every channel. */
 static size_t z_size(const struct det_conv_transpose2d *s)
 {
     return (size_t)s->c_out * TAPS * (size_t)(s->h_in * s->w_in);
@@ -54,11 +55,11 @@ struct job {
     int rows;       /* of a product */
     int first, end; /* images */
     const float *x, *w, *bias;
-    float *y;       /* forward */
+    float *y; /* forward */
     float *dy;
-    double *sums;   /* [n, c_out] of dy: dbias is their sum in order of the images */
-    float *turned;  /* [c_out * TAPS, c_in] */
-    float *dz;      /* of images first to end */
+    double *sums;  /* [n, c_out] of dy: dbias is their sum in order of the images */
+    float *turned; /* [c_out * TAPS, c_in] */
+    float *dz;     /* of images first to end */
     float *dx, *dw, *dbias;
     const float *mask; /* y, or NULL without relu */
     int accumulate;

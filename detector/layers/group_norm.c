@@ -1,9 +1,9 @@
-#include "detector/backend/cpu.h"
 #include "detector/bodies/group_norm.h"
+#include "detector/backend/cpu.h"
+#include "detector/base/vector_targets.h"
 #include "detector/layers/norms.h"
 #include "detector/layers/planes.h"
 #include "detector/layers/sum.h"
-#include "detector/layers/vector_targets.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 #include "detector/layers/im2col.h"
 
+#include "detector/base/vector_targets.h"
 #include "detector/layers/integers.h"
-#include "detector/layers/vector_targets.h"
 
 #include <string.h>
 
@@ -15,8 +15,8 @@ static void inside(int tap, int stride, int pad, int size, int out, int *first, 
 }
 
 /* One output row of one tap: `from` is the input row, at the tap's offset (may be negative). */
-static inline void copy_row(const float *from, int offset, int stride, int first, int end, int w_out,
-                     float *to)
+static inline void copy_row(const float *from, int offset, int stride, int first, int end,
+                            int w_out, float *to)
 {
     for (int j = 0; j < first; j++)
         to[j] = 0.0f;

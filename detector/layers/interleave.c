@@ -2,7 +2,8 @@
 
 #include "detector/bodies/affine.h"
 
-#define GROUP 4 /* channels whose blocks share a cache line: their maps are written side by side */
+#define GROUP 4 /* channels whose blocks share a cache line: their maps are written side by side   \
+                 */
 
 /* The compilers' own vectors: pairs of columns would stay scalar in plain loops. */
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));

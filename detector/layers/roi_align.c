@@ -1,8 +1,8 @@
 #include "detector/layers/roi_align.h"
 
+#include "detector/base/vector_targets.h"
 #include "detector/layers/roi_pass.h"
 #include "detector/layers/transpose.h"
-#include "detector/layers/vector_targets.h"
 
 #include <string.h>
 

@@ -26,8 +26,8 @@ void det_roi_axis_place(struct det_roi_axis *axis, const struct det_roi_align *s
 void det_roi_axis_fill(struct det_roi_axis *axis, const struct det_roi_align *shape, float scale,
                        int size, float low, float high)
 {
-    struct det_roi_side side = det_roi_side(low, high, scale, axis->cells, shape->sampling_ratio,
-                                            shape->aligned);
+    struct det_roi_side side =
+        det_roi_side(low, high, scale, axis->cells, shape->sampling_ratio, shape->aligned);
     axis->first = size;
     axis->end = 0;
     for (int c = 0; c < axis->cells; c++) {

@@ -3,6 +3,7 @@
 #define DET_LAYERS_TRANSPOSE_H
 
 #include <stddef.h>
+#include <string.h>
 
 #ifdef __SSE__
 #include <xmmintrin.h>
@@ -26,6 +27,37 @@ static inline void det_transpose_block(const float *const from[4], float *const 
         for (int j = 0; j < 4; j++)
             to[j][i] = from[i][j];
 #endif
+}
+
+typedef float det_eight __attribute__((vector_size(32)));
+
+/* An 8 x 8 block: to[j][i] = from[i][j]. Pairs of rows are interleaved, then pairs of pairs, then the
+ * halves exchanged. Inlined always: what instructions it becomes is decided where it is called
+ * (vector_targets.h). */
+__attribute__((always_inline)) static inline void det_transpose_block8(const float *const from[8],
+                                                                       float *const to[8])
+{
+    det_eight r[8];
+    det_eight s[8];
+    for (int i = 0; i < 8; i++)
+        memcpy(&r[i], from[i], sizeof r[i]);
+    for (int i = 0; i < 8; i += 2) {
+        s[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int k = 0; k < 2; k++) {
+            det_eight low = s[i + k];
+            det_eight high = s[i + k + 2];
+            r[i + 2 * k] = __builtin_shufflevector(low, high, 0, 1, 8, 9, 4, 5, 12, 13);
+            r[i + 2 * k + 1] = __builtin_shufflevector(low, high, 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    for (int i = 0; i < 4; i++) {
+        s[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        s[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    for (int i = 0; i < 8; i++)
+        memcpy(to[i], &s[i], sizeof s[i]);
 }
 
 /* to[j * to_ld + i] = from[i * ld + j] for i < rows, j < columns; the two do not overlap. */

@@ -1,7 +1,7 @@
 #include "detector/layers/winograd_kernels.h"
 
+#include "detector/base/vector_targets.h"
 #include "detector/layers/transpose.h"
-#include "detector/layers/vector_targets.h"
 
 #include <string.h>
 
@@ -50,10 +50,9 @@ DET_VECTOR_TARGETS static void transform_rows(void *arg, int item, int worker)
     for (int c0 = 0; c0 < s->c_out; c0 += CHANNELS) {
         (job->transposed ? collect_turned : collect)(job, item * ROWS, ROWS, c0, g);
         for (int i = 0; i < ROWS; i++)
-            det_winograd_both_sides(det_winograd_kernel, 3, PATCH, g + i * TAPS * CHANNELS,
-                                    3 * CHANNELS, CHANNELS,
-                                    job->to + (item * ROWS + i) * s->c_out + c0, PATCH * stride,
-                                    stride);
+            det_winograd_both_sides(
+                det_winograd_kernel, 3, PATCH, g + i * TAPS * CHANNELS, 3 * CHANNELS, CHANNELS,
+                job->to + (item * ROWS + i) * s->c_out + c0, PATCH * stride, stride);
     }
 }
 

@@ -1,12 +1,13 @@
 #include "detector/layers/winograd_strips.h"
 
+#include "detector/base/vector_targets.h"
 #include "detector/layers/integers.h"
-#include "detector/layers/vector_targets.h"
 
 #define CHANNELS DET_WINOGRAD_CHANNELS
 #define OUT DET_WINOGRAD_OUT
 #define PATCH DET_WINOGRAD_PATCH
-#define TILES 32 /* of a strip, about: enough for a matrix product, few enough for a level 2 cache */
+#define TILES                                                                                      \
+    32 /* of a strip, about: enough for a matrix product, few enough for a level 2 cache */
 
 struct det_winograd_strips det_winograd_strips(const struct det_conv2d *shape)
 {

@@ -2,6 +2,7 @@
 
 #include "detector/backend/cpu.h"
 #include "detector/base/blocks.h"
+#include "detector/base/vector_targets.h"
 
 #include <math.h>
 
@@ -16,7 +17,7 @@ struct reduce_job {
     int32_t flags[GROUP];
 };
 
-static void square_block(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void square_block(void *arg, int item, int worker)
 {
     (void)worker;
     struct reduce_job *job = arg;

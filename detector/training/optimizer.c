@@ -2,6 +2,7 @@
 
 #include "detector/backend/cpu.h"
 #include "detector/base/blocks.h"
+#include "detector/base/vector_targets.h"
 
 #include <math.h>
 
@@ -13,7 +14,7 @@ struct update_job {
     float *state1, *state2;
 };
 
-static void sgd_block(void *arg, int block, int worker)
+DET_VECTOR_TARGETS static void sgd_block(void *arg, int block, int worker)
 {
     (void)worker;
     const struct update_job *job = arg;
@@ -24,7 +25,7 @@ static void sgd_block(void *arg, int block, int worker)
         det_sgd_step(&terms, &job->param[i], job->grad[i], &job->state1[i]);
 }
 
-static void adamw_block(void *arg, int block, int worker)
+DET_VECTOR_TARGETS static void adamw_block(void *arg, int block, int worker)
 {
     (void)worker;
     const struct update_job *job = arg;
