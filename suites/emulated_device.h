@@ -82,29 +82,36 @@ static inline struct emulated_schedule emulated_schedule(enum emulated_order ord
     return s;
 }
 
-/* ---- a block's threads at once ---- */
+/* ---- threads and blocks at once ---- */
 
-/* A launch: the blocks one after the other. Wide ones run with fewer threads: kernels take any
- * power of two from DET_NARROW on. */
 struct emulated_launch {
     const struct det_emulated_kernel *kernel;
     const void *args;
-    void *shared;
     int blocks;
     const int *order; /* [blocks] */
+};
+
+/* Two blocks are at work at a time, each with its threads: a group takes every other block. Wide
+ * ones run with fewer threads: kernels take any power of two from DET_NARROW on. */
+enum { GROUPS = 2 };
+
+struct emulated_group {
+    const struct emulated_launch *launch;
+    int first;
+    void *shared;
     pthread_barrier_t barrier;
 };
 
 struct emulated_thread {
     struct det_schedule schedule; /* first */
-    struct emulated_launch *launch;
+    struct emulated_group *group;
     int thread;
     pthread_t handle;
 };
 
 static inline void emulated_wait(const struct det_schedule *schedule)
 {
-    pthread_barrier_wait(&((const struct emulated_thread *)schedule)->launch->barrier);
+    pthread_barrier_wait(&((const struct emulated_thread *)schedule)->group->barrier);
 }
 
 static inline int emulated_own_turn(const struct det_schedule *schedule, int at)
@@ -118,44 +125,57 @@ static inline int emulated_own_turn(const struct det_schedule *schedule, int at)
 static inline void *emulated_thread_run(void *arg)
 {
     struct emulated_thread *t = arg;
-    struct emulated_launch *l = t->launch;
-    for (int i = 0; i < l->blocks; i++) {
+    const struct emulated_launch *l = t->group->launch;
+    for (int i = t->group->first; i < l->blocks; i += GROUPS) {
         struct det_block b = {l->order[i], l->blocks, DET_NARROW, &t->schedule};
         if (t->thread == 0)
-            memset(l->shared, 0xCB, l->kernel->shared_bytes);
+            memset(t->group->shared, 0xCB, l->kernel->shared_bytes);
         emulated_wait(&t->schedule);
-        l->kernel->run(&b, l->args, l->shared);
+        l->kernel->run(&b, l->args, t->group->shared);
         emulated_wait(&t->schedule);
     }
     return NULL;
 }
 
-static inline void emulated_at_once(struct emulated_launch *launch)
+static inline void emulated_at_once(const struct emulated_launch *launch)
 {
-    static struct emulated_thread threads[DET_NARROW];
-    cr_assert_eq(pthread_barrier_init(&launch->barrier, NULL, DET_NARROW), 0);
-    for (int i = 0; i < DET_NARROW; i++) {
+    static struct emulated_thread threads[GROUPS * DET_NARROW];
+    struct emulated_group groups[GROUPS];
+    for (int g = 0; g < GROUPS; g++) {
+        groups[g] = (struct emulated_group){
+            .launch = launch, .first = g, .shared = malloc(launch->kernel->shared_bytes)};
+        cr_assert_not_null(groups[g].shared);
+        cr_assert_eq(pthread_barrier_init(&groups[g].barrier, NULL, DET_NARROW), 0);
+    }
+    for (int i = 0; i < GROUPS * DET_NARROW; i++) {
         struct emulated_thread *t = &threads[i];
-        *t = (struct emulated_thread){{emulated_own_turn, emulated_wait}, launch, i, 0};
+        *t = (struct emulated_thread){
+            {emulated_own_turn, emulated_wait}, &groups[i / DET_NARROW], i % DET_NARROW, 0};
         cr_assert_eq(pthread_create(&t->handle, NULL, emulated_thread_run, t), 0);
     }
-    for (int i = 0; i < DET_NARROW; i++)
+    for (int i = 0; i < GROUPS * DET_NARROW; i++)
         pthread_join(threads[i].handle, NULL);
-    pthread_barrier_destroy(&launch->barrier);
+    for (int g = 0; g < GROUPS; g++) {
+        pthread_barrier_destroy(&groups[g].barrier);
+        free(groups[g].shared);
+    }
 }
 
 /* ---- what kernel.h asks for ---- */
 
-static inline void emulated_in_turn(struct emulated_launch *l, enum emulated_order order,
+static inline void emulated_in_turn(const struct emulated_launch *l, enum emulated_order order,
                                     uint32_t seed)
 {
     int n = l->kernel->threads;
     struct emulated_schedule s = emulated_schedule(order, seed, n);
+    void *shared = malloc(l->kernel->shared_bytes);
+    cr_assert_not_null(shared);
     for (int i = 0; i < l->blocks; i++) {
         struct det_block b = {l->order[i], l->blocks, n, &s.schedule};
-        memset(l->shared, 0xCB, l->kernel->shared_bytes);
-        l->kernel->run(&b, l->args, l->shared);
+        memset(shared, 0xCB, l->kernel->shared_bytes);
+        l->kernel->run(&b, l->args, shared);
     }
+    free(shared);
     free(s.order);
 }
 
@@ -164,18 +184,15 @@ void det_emulate(struct det_device *dev, const struct det_emulated_kernel *kerne
 {
     struct emulated_device *e = (struct emulated_device *)dev;
     int *order = malloc(((size_t)blocks + 1) * sizeof *order);
-    void *shared = malloc(kernel->shared_bytes);
-    cr_assert(shared && order);
+    cr_assert_not_null(order);
     emulated_permute(e->order, 2 * e->launches + 1, blocks, order);
-    struct emulated_launch launch = {
-        .kernel = kernel, .args = args, .shared = shared, .blocks = blocks, .order = order};
+    struct emulated_launch launch = {kernel, args, blocks, order};
     if (e->order == AT_ONCE)
         emulated_at_once(&launch);
     else
         emulated_in_turn(&launch, e->order, 2 * e->launches);
     e->launches++;
     free(order);
-    free(shared);
 }
 
 void *det_kernel_scratch(struct det_device *dev, const char *op, size_t bytes)

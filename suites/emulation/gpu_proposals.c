@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { ANCHORS = 5400, IMAGES = 2, MOST = 3000 };
+enum { ANCHORS = 5400, IMAGES = 2, MOST = 2300 };
 
 static const struct det_proposal_filter usual = {
     .n_anchors = ANCHORS,
@@ -130,8 +130,8 @@ Test(gpu_proposals, limits)
 {
     struct batch *b = make_batch(5, 4000, 2000.0f);
     struct det_proposal_filter filter = usual;
-    filter.pre_nms = 4500;
-    filter.post_nms = MOST;
+    filter.pre_nms = 2600;
+    filter.post_nms = 2300;
     cr_expect_gt(compare("more than a chunk before NMS and after", &filter, b), DET_CHUNK);
     filter.post_nms = 600;
     compare("more than a chunk before NMS", &filter, b);
