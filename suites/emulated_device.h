@@ -205,4 +205,40 @@ void *det_kernel_scratch(struct det_device *dev, const char *op, size_t bytes)
     return e->scratch;
 }
 
+/* ---- comparing ---- */
+
+/* Runs an operation on the emulation (gpu 1) or by the CPU's implementation; returns its results,
+ * for the caller to free. */
+typedef void *emulated_run(struct det_device *dev, int gpu, const void *context);
+
+/* The first word in which `got` differs is named. */
+static inline void emulated_expect_same(const char *what, const char *order, const void *got,
+                                        const void *want, size_t bytes)
+{
+    for (size_t i = 0; i + 4 <= bytes; i += 4) {
+        int32_t g, w;
+        float as_float[2];
+        memcpy(&g, (const char *)got + i, sizeof g);
+        memcpy(&w, (const char *)want + i, sizeof w);
+        memcpy(&as_float[0], &g, sizeof g);
+        memcpy(&as_float[1], &w, sizeof w);
+        cr_assert_eq(g, w, "%s, %s: word %zu: %d (%g), want %d (%g)", what, order, i / 4, g,
+                     (double)as_float[0], w, (double)as_float[1]);
+    }
+    cr_assert_eq(memcmp(got, want, bytes), 0, "%s, %s: the last bytes", what, order);
+}
+
+/* The emulation in every order against `want`[bytes], bit for bit. */
+static inline void emulated_compare(const char *what, emulated_run *run, const void *context,
+                                    const void *want, size_t bytes)
+{
+    for (int order = 0; order < EMULATED_ORDERS; order++) {
+        struct emulated_device gpu = emulated_open((enum emulated_order)order);
+        void *got = run(&gpu.device, 1, context);
+        emulated_expect_same(what, emulated_order_names[order], got, want, bytes);
+        free(got);
+        emulated_close(&gpu);
+    }
+}
+
 #endif

@@ -28,11 +28,15 @@ struct batch {
 };
 
 struct result {
+    int32_t count[IMAGES], not_finite;
     float boxes[IMAGES][MOST][4];
     float scores[IMAGES][MOST];
     int32_t labels[IMAGES][MOST];
-    int32_t count[IMAGES];
-    int32_t not_finite;
+};
+
+struct input {
+    const struct det_detect *detect;
+    struct batch *batch;
 };
 
 /* rois[i] RoIs of image i. `values`: how many different logits a class; few make ties. */
@@ -56,9 +60,10 @@ static struct batch *make_batch(uint32_t seed, const int *rois, int values, floa
     return b;
 }
 
-static struct result *run(struct det_device *dev, int gpu, const struct det_detect *detect,
-                          struct batch *b)
+static void *run(struct det_device *dev, int gpu, const void *context)
 {
+    const struct input *in = context;
+    struct batch *b = in->batch;
     struct result *r = malloc(sizeof *r);
     cr_assert_not_null(r);
     memset(r, 0xa5, sizeof *r);
@@ -67,7 +72,7 @@ static struct result *run(struct det_device *dev, int gpu, const struct det_dete
         .max_rois = ROIS, .count = &b->count, .boxes = b->rois[0], .image = b->image};
     struct det_detections out = {MOST,         r->boxes[0][0], r->scores[0],
                                  r->labels[0], r->count,       &r->not_finite};
-    (gpu ? det_cuda_detect : det_detect)(dev, detect, &images, &rois, b->logits, b->deltas[0],
+    (gpu ? det_cuda_detect : det_detect)(dev, in->detect, &images, &rois, b->logits, b->deltas[0],
                                          &out);
     return r;
 }
@@ -75,22 +80,11 @@ static struct result *run(struct det_device *dev, int gpu, const struct det_dete
 /* Returns the number of detections of the first image. */
 static int compare(const char *what, const struct det_detect *detect, struct batch *b)
 {
+    struct input in = {detect, b};
     struct det_device *cpu = open_cpu(1, det_detect_scratch(detect, ROIS));
-    struct result *want = run(cpu, 0, detect, b);
+    struct result *want = run(cpu, 0, &in);
+    emulated_compare(what, run, &in, want, sizeof *want);
     int count = want->count[0];
-    for (int order = 0; order < EMULATED_ORDERS; order++) {
-        struct emulated_device gpu = emulated_open((enum emulated_order)order);
-        struct result *got = run(&gpu.device, 1, detect, b);
-        for (int i = 0; i < IMAGES; i++)
-            cr_expect_eq(got->count[i], want->count[i], "%s, %s, image %d: %d, want %d", what,
-                         emulated_order_names[order], i, got->count[i], want->count[i]);
-        cr_expect_eq(got->not_finite, want->not_finite, "%s: %d not finite, want %d", what,
-                     got->not_finite, want->not_finite);
-        cr_expect_eq(memcmp(got, want, sizeof *got), 0, "%s, %s: other bits", what,
-                     emulated_order_names[order]);
-        free(got);
-        emulated_close(&gpu);
-    }
     free(want);
     cpu->ops->close(cpu);
     return count;

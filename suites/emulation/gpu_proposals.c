@@ -28,10 +28,14 @@ struct batch {
 };
 
 struct result {
+    int32_t count[IMAGES], not_finite;
     float boxes[IMAGES][MOST][4];
     float scores[IMAGES][MOST];
-    int32_t count[IMAGES];
-    int32_t not_finite;
+};
+
+struct input {
+    const struct det_proposal_filter *filter;
+    const struct batch *batch;
 };
 
 /* `values`: how many different logits; few make ties everywhere. */
@@ -62,16 +66,17 @@ static void break_some(struct batch *b, int every)
         b->deltas[i][i % 4] = odd[i / every % 6];
 }
 
-static struct result *run(struct det_device *dev, int gpu, const struct det_proposal_filter *filter,
-                          const struct batch *b)
+static void *run(struct det_device *dev, int gpu, const void *context)
 {
+    const struct input *in = context;
+    const struct batch *b = in->batch;
     struct result *r = malloc(sizeof *r);
     cr_assert_not_null(r);
     memset(r, 0xa5, sizeof *r); /* rows beyond the count are left as they are */
     struct det_images images = {.n = IMAGES, .heights = b->heights, .widths = b->widths};
     struct det_proposals out = {r->boxes[0][0], r->scores[0], r->count, &r->not_finite, MOST};
-    (gpu ? det_cuda_rpn_propose : det_rpn_propose)(dev, filter, b->anchors[0], &images, b->logits,
-                                                   b->deltas[0], &out);
+    (gpu ? det_cuda_rpn_propose : det_rpn_propose)(dev, in->filter, b->anchors[0], &images,
+                                                   b->logits, b->deltas[0], &out);
     return r;
 }
 
@@ -79,22 +84,11 @@ static struct result *run(struct det_device *dev, int gpu, const struct det_prop
 static int compare(const char *what, const struct det_proposal_filter *filter,
                    const struct batch *b)
 {
+    struct input in = {filter, b};
     struct det_device *cpu = open_cpu(1, det_rpn_propose_scratch(filter));
-    struct result *want = run(cpu, 0, filter, b);
+    struct result *want = run(cpu, 0, &in);
+    emulated_compare(what, run, &in, want, sizeof *want);
     int count = want->count[0];
-    for (int order = 0; order < EMULATED_ORDERS; order++) {
-        struct emulated_device gpu = emulated_open((enum emulated_order)order);
-        struct result *got = run(&gpu.device, 1, filter, b);
-        for (int i = 0; i < IMAGES; i++)
-            cr_expect_eq(got->count[i], want->count[i], "%s, %s, image %d: %d, want %d", what,
-                         emulated_order_names[order], i, got->count[i], want->count[i]);
-        cr_expect_eq(got->not_finite, want->not_finite, "%s: %d not finite, want %d", what,
-                     got->not_finite, want->not_finite);
-        cr_expect_eq(memcmp(got, want, sizeof *got), 0, "%s, %s: other bits", what,
-                     emulated_order_names[order]);
-        free(got);
-        emulated_close(&gpu);
-    }
     free(want);
     cpu->ops->close(cpu);
     return count;

@@ -19,9 +19,14 @@ struct batch {
 };
 
 struct result {
+    int32_t n_positive[MOST_IMAGES], n_negative[MOST_IMAGES], n_candidates[2 * MOST_IMAGES];
     int8_t labels[MOST_IMAGES * MOST_ANCHORS];
     float targets[MOST_IMAGES * MOST_ANCHORS * 4];
-    int32_t n_positive[MOST_IMAGES], n_negative[MOST_IMAGES], n_candidates[2 * MOST_IMAGES];
+};
+
+struct input {
+    const struct det_rpn_assign *assign;
+    const struct batch *batch;
 };
 
 static void make_anchors(void)
@@ -51,9 +56,11 @@ static struct batch make_batch(struct draws *d, int n, const int *objects, int w
     return b;
 }
 
-static struct result *run(struct det_device *dev, int gpu, const struct det_rpn_assign *assign,
-                          const struct batch *b, uint32_t step)
+static void *run(struct det_device *dev, int gpu, const void *context)
 {
+    const struct input *in = context;
+    const struct batch *b = in->batch;
+    uint32_t step = 11;
     struct result *r = malloc(sizeof *r);
     cr_assert_not_null(r);
     memset(r, 0xa5, sizeof *r); /* what is not written shows */
@@ -62,29 +69,17 @@ static struct result *run(struct det_device *dev, int gpu, const struct det_rpn_
     struct det_images images = {.n = b->n, .ids = b->ids};
     struct det_truth truth = {
         .boxes = b->boxes[0], .first = b->first, .max_rows = MOST_IMAGES * MOST_OBJECTS};
-    (gpu ? det_cuda_rpn_assign : det_rpn_assign)(dev, assign, anchors[0], &images, &truth, &step,
-                                                 &out);
+    (gpu ? det_cuda_rpn_assign : det_rpn_assign)(dev, in->assign, anchors[0], &images, &truth,
+                                                 &step, &out);
     return r;
 }
 
 static void compare(const char *what, const struct det_rpn_assign *assign, const struct batch *b)
 {
+    struct input in = {assign, b};
     struct det_device *cpu = open_cpu(1, det_rpn_assign_scratch(assign, MOST_OBJECTS));
-    struct result *want = run(cpu, 0, assign, b, 11);
-    for (int order = 0; order < EMULATED_ORDERS; order++) {
-        struct emulated_device gpu = emulated_open((enum emulated_order)order);
-        struct result *got = run(&gpu.device, 1, assign, b, 11);
-        for (int i = 0; i < b->n; i++)
-            cr_expect(got->n_positive[i] == want->n_positive[i] &&
-                          got->n_negative[i] == want->n_negative[i],
-                      "%s, %s, image %d: %d + %d sampled, want %d + %d", what,
-                      emulated_order_names[order], i, got->n_positive[i], got->n_negative[i],
-                      want->n_positive[i], want->n_negative[i]);
-        cr_expect_eq(memcmp(got, want, sizeof *got), 0, "%s, %s: other bits", what,
-                     emulated_order_names[order]);
-        free(got);
-        emulated_close(&gpu);
-    }
+    struct result *want = run(cpu, 0, &in);
+    emulated_compare(what, run, &in, want, sizeof *want);
     free(want);
     cpu->ops->close(cpu);
 }
