@@ -30,7 +30,7 @@ Test(gpu_gather, rows)
     static const int32_t index[] = {0, 2, 3, 7, 11, 19};
     static const int rows[] = {1, 3, 257, 1000};
     struct det_device *cpu = open_cpu(1, 0);
-    for (int order = 0; order < EMULATED_ORDERS; order++)
+    for (int order = 0; order < emulated_orders(); order++)
         for (int i = 0; i < 4 * 7; i++) {
             struct emulated_device gpu = emulated_open((enum emulated_order)order);
             size_t row = (size_t)rows[i % 4];
@@ -51,7 +51,7 @@ Test(gpu_gather, rpn_levels)
 {
     static const int sides[][2] = {{1, 1}, {5, 3}, {16, 20}};
     struct det_device *cpu = open_cpu(1, 0);
-    for (int order = 0; order < EMULATED_ORDERS; order++)
+    for (int order = 0; order < emulated_orders(); order++)
         for (int i = 0; i < 3 * 2; i++) {
             struct emulated_device gpu = emulated_open((enum emulated_order)order);
             int h = sides[i % 3][0], w = sides[i % 3][1];

@@ -140,7 +140,7 @@ static void compare(const char *name, const struct mode *mode, const struct inpu
     struct det_device *cpu = open_cpu(1, 0);
     cr_assert_eq(cpu->ops->reserve_scratch(cpu, 0, ROWS * sizeof(double), &err), DET_OK);
     struct result *want = run(cpu, 0, mode, in);
-    for (int order = 0; order < EMULATED_ORDERS; order++) {
+    for (int order = 0; order < emulated_orders(); order++) {
         char what[120];
         snprintf(what, sizeof what, "%s, %s, kind %d, reduction %d, avg_factor %d, %s",
                  losses[in->which].name, name, (int)mode->cls.kind, (int)mode->cls.reduction,

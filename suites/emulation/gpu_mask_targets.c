@@ -39,7 +39,7 @@ static void compare(int size, int32_t *count)
     struct det_device *cpu = open_cpu(1, det_mask_targets_scratch(H, W, size));
     memset(want, 0xa5, sizeof want);
     det_mask_targets(cpu, &rois, &truth, size, want);
-    for (int order = 0; order < EMULATED_ORDERS; order++) {
+    for (int order = 0; order < emulated_orders(); order++) {
         struct emulated_device gpu = emulated_open((enum emulated_order)order);
         memset(got, 0xa5, sizeof got); /* what is not written shows */
         det_cuda_mask_targets(&gpu.device, &rois, &truth, size, got);

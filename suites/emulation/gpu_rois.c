@@ -138,7 +138,7 @@ static void compare(const char *name, enum operation operation, const struct det
 {
     struct det_device *cpu = open_cpu(1, det_roi_assign_scratch(PROPOSALS, OBJECTS));
     struct rows *want = run(cpu, 0, operation, assign, b, max_rois);
-    for (int order = 0; order < EMULATED_ORDERS; order++) {
+    for (int order = 0; order < emulated_orders(); order++) {
         char what[80];
         snprintf(what, sizeof what, "%s, %s", name, emulated_order_names[order]);
         struct emulated_device gpu = emulated_open((enum emulated_order)order);
@@ -202,7 +202,7 @@ static void select_masks(const char *name, struct rows *from, int max_rois, int 
     struct rows *want = new_rows();
     struct det_rois want_out = rois_of(want, max_masks);
     det_mask_select(NULL, &rois, want_index, &want_count, &want_out);
-    for (int order = 0; order < EMULATED_ORDERS; order++) {
+    for (int order = 0; order < emulated_orders(); order++) {
         int32_t got_count = -1;
         struct emulated_device gpu = emulated_open((enum emulated_order)order);
         struct rows *got = new_rows();

@@ -7,8 +7,8 @@
  * GPU:
  *  - within a region no thread may read what another one writes, but for the atomics below;
  *  - what stands between regions (loop counters, branches on arguments) must come out the same for
- *    every thread: it may read shared or global memory only with det_uniform_*, which end with a
- *    barrier, so that no thread is already writing there;
+ *    every thread: what the kernel itself writes it may read only with det_uniform_*, which end with
+ *    a barrier, so that no thread is already writing there;
  *  - `break` and `return` may not leave a region: they would leave out its barrier. `continue` ends
  *    the thread's turn.
  *
