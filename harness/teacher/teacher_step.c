@@ -363,34 +363,43 @@ static double logits_rms(const struct golden_step *golden)
     return root_mean_square(decision_floats(&golden->decisions, DECISION_LOGITS), n);
 }
 
+static enum det_code compare_step(struct lesson *l)
+{
+    const struct golden_step *golden = l->golden;
+    struct det_step_stats stats = {0};
+    if (batch_hash(l->samples, l->n, l->pupil->canvas_h, l->pupil->canvas_w) != golden->batch)
+        flip_log_add(&l->result->log, 1, "the batch is another one: images or ground truth differ");
+    enum det_code code = forced_pass(l, &stats);
+    if (code == DET_OK)
+        code = compare_decisions(l);
+    if (code != DET_OK)
+        return code;
+    compare_losses(l, &stats);
+    compare_values(l);
+    compare_targets(l);
+    judge_skip(l);
+    if (!golden->skipped) {
+        compare_gradients(l);
+        judge_clip(l);
+    }
+    return compare_update(l);
+}
+
 enum det_code teacher_step(struct pupil *pupil, const struct golden_step *golden,
                            const struct det_sample *samples, int n,
                            const struct tolerances *tolerances, struct step_result *result,
                            struct det_error *err)
 {
-    struct det_step_stats stats = {0};
     struct lesson l = {.pupil = pupil, .golden = golden, .samples = samples, .n = n,
                        .tolerances = tolerances, .result = result, .err = err};
     flip_log_release(&result->log);
     memset(result, 0, sizeof *result);
-    tolerances_limits(tolerances, logits_rms(golden), l.limits);
     result->step = golden->step;
-    if (batch_hash(samples, n, pupil->canvas_h, pupil->canvas_w) != golden->batch)
-        flip_log_add(&result->log, 1, "the batch is another one: images or ground truth differ");
-    enum det_code code = forced_pass(&l, &stats);
-    if (code == DET_OK)
-        code = compare_decisions(&l);
+    tolerances_limits(tolerances, logits_rms(golden), l.limits);
+    enum det_code code = compare_step(&l);
     if (code != DET_OK)
-        return code;
-    compare_losses(&l, &stats);
-    compare_values(&l);
-    compare_targets(&l);
-    judge_skip(&l);
-    if (!golden->skipped) {
-        compare_gradients(&l);
-        judge_clip(&l);
-    }
-    return compare_update(&l);
+        flip_log_release(&result->log);
+    return code;
 }
 
 void pupil_release(struct pupil *pupil)

@@ -19,7 +19,8 @@ struct pupil { /* borrowed but for own and gradients */
 /* Starts from golden->before. Every decision of the pass is recorded and then replaced by the
  * golden one, so that what comes after it can be compared; the update is made from the golden
  * gradients and compared with golden->after. DET_INVALID where the golden step does not fit the
- * model. What differs is in *result (which is written over), not in the status. */
+ * model; then *result is empty. What differs is in *result (which is written over), not in the
+ * status. */
 enum det_code teacher_step(struct pupil *pupil, const struct golden_step *golden,
                            const struct det_sample *samples, int n,
                            const struct tolerances *tolerances, struct step_result *result,

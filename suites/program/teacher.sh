@@ -11,6 +11,8 @@ schedule: {steps: 24, warmup_steps: 2}
 train: {batch_size: 2}
 END
 trace=$folder/trace
+OPENBLAS_CORETYPE=Haswell # the teacher's
+export OPENBLAS_CORETYPE
 
 # forced NAME STATUS ARGUMENT...: the trace's steps, compared.
 forced() {
@@ -28,7 +30,6 @@ forced "the same numerics" 0
 says "the same numerics: verdict" out "agrees: 8 steps, each from the teacher's state; 0 flips"
 
 # Cores that every machine with AVX2 runs.
-export OPENBLAS_CORETYPE
 for core in Sandybridge Prescott; do
 	OPENBLAS_CORETYPE=$core
 	forced "core $core" 0 --threads 2
