@@ -17,8 +17,8 @@ import time
 
 # Suites that look at sources, documents, pictures or the build: what they catch is no regression of
 # training. Nor do those of the other backend count: mutants are put into the CPU's.
-NOT_BEHAVIOUR = {"ci", "cuda", "emulated", "headers", "mutants", "parity", "plots", "sanitizer",
-                 "symbols"}
+NOT_BEHAVIOUR = {"ci", "headers", "mutants", "plots", "sanitizer", "symbols", "cuda", "emulated",
+                 "emulation", "parity", "races"}
 NIGHTLY = "nightly"
 SKIPPED = 77
 
