@@ -74,6 +74,16 @@ def compiler():
     return said.stdout.splitlines()[0] if said.stdout else "unknown"
 
 
+def result_of(patch, values):
+    """A Result again, from what as_json made of it."""
+    result = Result(patch)
+    for name in ("status", "suite", "case", "message", "build_seconds", "test_seconds", "programs",
+                 "expected_fails"):
+        setattr(result, name, values[name])
+    result.passes, result.steps = values["training_passes"], values["optimiser_steps"]
+    return result
+
+
 class Report:
     """All results of a run and where it was made."""
 
@@ -91,6 +101,19 @@ class Report:
         self.baseline = {}  # seconds of each program on the unchanged sources
         self.skipped = []  # programs that this machine cannot run
         self.results = []
+
+    def take(self, values, patches):
+        """Becomes what as_json wrote. Every patch must be in it, and nothing else."""
+        found = {entry["id"]: entry for entry in values["results"]}
+        if set(found) != {patch.id for patch in patches}:
+            apart = set(found) ^ {patch.id for patch in patches}
+            raise ValueError(f"these results are not of today's patches: {', '.join(sorted(apart))}")
+        self.made = values["made"]
+        self.baseline, self.skipped = values["baseline"], values["skipped"]
+        self.build_seconds = values["build_seconds"]
+        self.baseline_seconds = values["baseline_seconds"]
+        self.total_seconds = values["total_seconds"]
+        self.results = [result_of(patch, found[patch.id]) for patch in patches]
 
     def of(self, kind):
         return [result for result in self.results if result.patch.kind == kind]

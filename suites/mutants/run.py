@@ -3,6 +3,8 @@
 
   run.py                     all patches: builds, tests, a line each and the score
   run.py --only ID[,ID...]   some of them (a part of the id will do)
+  run.py --page docs/mutation_score.md [--from JSON]
+                             all, and the page; or the page of results that --json wrote
   run.py --check             no build: headers, areas, counts, and that every patch still applies
   run.py --self-test         the runner itself, on a small project with known mutants
   run.py --list              ids, areas and what they are about
@@ -201,6 +203,16 @@ def run(arguments, patches, everything):
     return 0 if report.all_good() else 1
 
 
+def page_from(path, page, patches):
+    """The page of a run that wrote its results, the nightly one, say."""
+    report = Report(TREE, 0)
+    with open(path, encoding="utf-8") as file:
+        report.take(json.load(file), patches)
+    report.write_page(page)
+    print(report.score())
+    return 0 if report.all_good() else 1
+
+
 def check(patches):
     found = list(faults(patches, TREE))
     print("\n".join(found + [f"{len(patches)} patches, {len(found)} faults"]))
@@ -218,6 +230,8 @@ def parse(argv):
                         "from it in place of running the unchanged tests")
     parser.add_argument("--json", metavar="FILE", help="write the results")
     parser.add_argument("--page", metavar="FILE", help="write docs/mutation_score.md")
+    parser.add_argument("--from", dest="results", metavar="JSON", help="with --page: of an earlier run's "
+                        "results, without another run")
     parser.add_argument("--tap", action="store_true", help="a TAP line a patch, for meson")
     parser.add_argument("--check", action="store_true", help="look at the patches, build nothing")
     parser.add_argument("--self-test", action="store_true", help="test this program")
@@ -225,6 +239,8 @@ def parse(argv):
     arguments = parser.parse_args(argv)
     if arguments.page and arguments.only:
         parser.error("--page tells of all patches; it does not go with --only")
+    if arguments.results and not arguments.page:
+        parser.error("--from goes with --page")
     return arguments
 
 
@@ -244,8 +260,10 @@ def main(argv):
             for patch in patches:
                 print(f"{patch.id}  [{patch.get('area')}, {patch.kind}]  {patch.get('about')}")
             return 0
+        if arguments.results and arguments.page:
+            return page_from(arguments.results, arguments.page, everything)
         return check(patches) if arguments.check else run(arguments, patches, everything)
-    except (PatchError, ScratchError, OSError) as error:
+    except (PatchError, ScratchError, OSError, ValueError, KeyError) as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2
 

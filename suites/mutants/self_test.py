@@ -5,6 +5,7 @@ import tempfile
 import types
 
 from patch_files import PatchError, faults, read_all
+from results import Report, page
 from scratch import Scratch, ScratchError, content_of
 
 SOURCES = {
@@ -134,14 +135,35 @@ def test_verdicts(tap, session, patches):
     wanted = {name: (status, where) for name, _, _, _, _, status, where in PATCHES}
     wanted["empty"] = ("survived", "")
     good = {"caught", "crash", "endless", "harmless"}
+    results = []
     for patch in patches:
         result = session.examine(patch)
+        results.append(result)
         where = " ".join(part for part in (result.suite, result.case) if part)
         tap.check(f"{patch.id}: status and place", (result.status, where), wanted[patch.id])
         tap.check(f"{patch.id}: counts as good", result.good(), patch.id in good)
     tap.check("everything is put back",
               content_of(os.path.join(session.scratch.source, "number.c")).decode(),
               SOURCES["number.c"])
+    return results
+
+
+def test_report(tap, tree, results, patches):
+    """The score, the page, and results that are read back."""
+    report, again = Report(tree, 1), Report(tree, 1)
+    report.results = results
+    again.take(report.as_json(), patches)
+    tap.check("results read back are the same", again.as_json(), report.as_json())
+    tap.check("the score", report.score(),
+              "4 of 9 mutants caught, 1 of 2 equivalent changes passed")
+    text = "\n".join(page(again))
+    tap.check("the page has every patch", [p.id for p in patches if f"| {p.id} |" not in text], [])
+    try:
+        again.take(report.as_json(), patches[1:])
+        said = "nothing"
+    except ValueError as error:
+        said = str(error)
+    tap.check("results of other patches are refused", patches[0].id in said, True)
 
 
 def test_time_limit(tap, session, patches):
@@ -216,7 +238,8 @@ def self_test(make_session):
                       sorted(program.name for program in session.programs),
                       ["unit/product", "unit/sum"])
             test_order(tap, patches)
-            test_verdicts(tap, session, patches)
+            results = test_verdicts(tap, session, patches)
+            test_report(tap, tree, results, patches)
             test_time_limit(tap, session, patches)
             test_broken_start(tap, lambda: make_session(scratch, patches), scratch)
         finally:
