@@ -181,10 +181,18 @@ def known_seconds(path):
         return json.load(file)["baseline"]
 
 
+def copies(patches, scratch):
+    """The patches as they were copied with the sources: work on the tree may go on meanwhile."""
+    copied = {patch.id: patch for patch in read_all(
+        os.path.join(scratch.source, os.path.relpath(HERE, TREE)))}
+    return [copied[patch.id] for patch in patches]
+
+
 def run(arguments, patches, everything):
     report = Report(TREE, arguments.jobs)
     scratch = Scratch(TREE, arguments.scratch, arguments.keep)
     try:
+        patches = copies(patches, scratch)
         session = Session(scratch, arguments.jobs, arguments.limit, everything)
         if arguments.tap:
             print(f"1..{len(patches)}", flush=True)
