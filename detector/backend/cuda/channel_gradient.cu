@@ -19,7 +19,7 @@ struct channel_shared {
 DET_BLOCK_BODY void channel_sum(const struct det_block *b, const struct channel_args *a,
                                 struct channel_shared *s)
 {
-    size_t live = (size_t)det_cuda_live(a->count, a->n);
+    size_t live = (size_t)det_live_rows(a->count, a->n);
     DET_EACH_THREAD(b, t) {
         double sum = 0.0;
         for (size_t i = (size_t)t; i < live * a->plane; i += (size_t)b->threads) {
@@ -42,7 +42,7 @@ void det_cuda_channel_gradient(struct det_cuda *cuda, const char *op, int n, int
     size_t row = (size_t)c * (size_t)plane;
     if (y)
         det_cuda_each(cuda, op, (size_t)n * row, [=] __device__(size_t i) {
-            if (i / row < (size_t)det_cuda_live(count, n))
+            if (i / row < (size_t)det_live_rows(count, n))
                 dy[i] = det_relu_gradient(y[i], dy[i]);
         });
     struct channel_args a = {n, c, (size_t)plane, count, dy, dbias};

@@ -47,12 +47,12 @@ static struct conv_scratch take_scratch(struct det_cuda *cuda, const char *op,
                                         const struct chunk *c)
 {
     struct conv_scratch room;
-    struct det_cuda_cut size = {NULL, 0};
-    det_cuda_take(&size, c->taps * c->columns * sizeof(float));
-    det_cuda_take(&size, (size_t)c->s.c_out * c->columns * sizeof(float));
-    struct det_cuda_cut cut = {(unsigned char *)det_cuda_scratch(cuda, op, size.used), 0};
-    room.columns = (float *)det_cuda_take(&cut, c->taps * c->columns * sizeof(float));
-    room.outputs = (float *)det_cuda_take(&cut, (size_t)c->s.c_out * c->columns * sizeof(float));
+    struct det_cut size = {NULL, 0};
+    det_cut_take(&size, c->taps * c->columns * sizeof(float));
+    det_cut_take(&size, (size_t)c->s.c_out * c->columns * sizeof(float));
+    struct det_cut cut = {(unsigned char *)det_cuda_scratch(cuda, op, size.used), 0};
+    room.columns = (float *)det_cut_take(&cut, c->taps * c->columns * sizeof(float));
+    room.outputs = (float *)det_cut_take(&cut, (size_t)c->s.c_out * c->columns * sizeof(float));
     return room;
 }
 
@@ -66,7 +66,7 @@ static __device__ inline float column_value(const struct chunk *c, const float *
     int k = (int)(tap % (size_t)(s->kernel * s->kernel));
     int row = p / s->w_out * s->stride - s->pad + k / s->kernel;
     int at = p % s->w_out * s->stride - s->pad + k % s->kernel;
-    if (image >= det_cuda_live(s->count, s->n) || row < 0 || row >= s->h_in || at < 0 ||
+    if (image >= det_live_rows(s->count, s->n) || row < 0 || row >= s->h_in || at < 0 ||
         at >= s->w_in)
         return 0.0f;
     size_t channel = tap / (size_t)(s->kernel * s->kernel);
@@ -88,7 +88,7 @@ static void fill_columns(struct det_cuda *cuda, const char *op, const struct chu
 static __device__ inline long long output_at(const struct chunk *c, size_t channel, size_t column)
 {
     size_t image = (size_t)c->first + column / c->plane;
-    if (image >= (size_t)det_cuda_live(c->s.count, c->s.n))
+    if (image >= (size_t)det_live_rows(c->s.count, c->s.n))
         return -1;
     return (long long)((image * (size_t)c->s.c_out + channel) * c->plane + column % c->plane);
 }
@@ -157,7 +157,7 @@ static void write_input_gradient(struct det_cuda *cuda, const struct chunk *chun
     det_cuda_each(cuda, "conv2d_backward", (size_t)c.images * row, [=] __device__(size_t i) {
         int image = c.first + (int)(i / row);
         int p = (int)(i % plane);
-        if (image >= det_cuda_live(c.s.count, c.s.n))
+        if (image >= det_live_rows(c.s.count, c.s.n))
             return;
         float sum = gather_taps(&c, columns, image, (int)(i / plane % (size_t)c.s.c_in),
                                 p / c.s.w_in, p % c.s.w_in);

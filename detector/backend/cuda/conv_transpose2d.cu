@@ -22,13 +22,13 @@ static struct deconv_scratch take_scratch(struct det_cuda *cuda, const char *op,
     size_t columns = (size_t)s->n * (size_t)plane_of(s);
     size_t x = (size_t)s->c_in * columns * sizeof(float);
     size_t z = (size_t)s->c_out * TAPS * columns * sizeof(float);
-    struct det_cuda_cut size = {NULL, 0};
-    det_cuda_take(&size, x);
-    det_cuda_take(&size, z);
-    struct det_cuda_cut cut = {(unsigned char *)det_cuda_scratch(cuda, op, size.used), 0};
+    struct det_cut size = {NULL, 0};
+    det_cut_take(&size, x);
+    det_cut_take(&size, z);
+    struct det_cut cut = {(unsigned char *)det_cuda_scratch(cuda, op, size.used), 0};
     struct deconv_scratch room;
-    room.x = (float *)det_cuda_take(&cut, x);
-    room.z = (float *)det_cuda_take(&cut, z);
+    room.x = (float *)det_cut_take(&cut, x);
+    room.z = (float *)det_cut_take(&cut, z);
     return room;
 }
 
@@ -42,7 +42,7 @@ static void gather_images(struct det_cuda *cuda, const char *op,
     det_cuda_each(cuda, op, (size_t)s.c_in * columns, [=] __device__(size_t i) {
         size_t image = i % columns / plane;
         size_t at = (image * (size_t)s.c_in + i / columns) * plane + i % plane;
-        to[i] = image < (size_t)det_cuda_live(s.count, s.n) ? from[at] : 0.0f;
+        to[i] = image < (size_t)det_live_rows(s.count, s.n) ? from[at] : 0.0f;
     });
 }
 
@@ -67,7 +67,7 @@ static void write_outputs(struct det_cuda *cuda, const struct det_conv_transpose
     size_t n = (size_t)s.c_out * TAPS * columns;
     det_cuda_each(cuda, "conv_transpose2d_forward", n, [=] __device__(size_t i) {
         size_t row = i / columns;
-        if (i % columns / plane < (size_t)det_cuda_live(s.count, s.n))
+        if (i % columns / plane < (size_t)det_live_rows(s.count, s.n))
             y[output_at(&s, row, i % columns)] =
                 det_biased(z[i], bias ? bias[row / TAPS] : 0.0f, s.relu);
     });
@@ -96,7 +96,7 @@ static void read_output_gradient(struct det_cuda *cuda, const struct det_conv_tr
     size_t columns = (size_t)s.n * plane;
     size_t n = (size_t)s.c_out * TAPS * columns;
     det_cuda_each(cuda, "conv_transpose2d_backward", n, [=] __device__(size_t i) {
-        int live = i % columns / plane < (size_t)det_cuda_live(s.count, s.n);
+        int live = i % columns / plane < (size_t)det_live_rows(s.count, s.n);
         z[i] = live ? dy[output_at(&s, i / columns, i % columns)] : 0.0f;
     });
 }
@@ -111,7 +111,7 @@ static void write_input_gradient(struct det_cuda *cuda, const struct det_conv_tr
     det_cuda_each(cuda, "conv_transpose2d_backward", n, [=] __device__(size_t i) {
         size_t image = i % columns / plane;
         size_t at = (image * (size_t)s.c_in + i / columns) * plane + i % plane;
-        if (image < (size_t)det_cuda_live(s.count, s.n))
+        if (image < (size_t)det_live_rows(s.count, s.n))
             dx[at] = accumulate ? dx[at] + from[i] : from[i];
     });
 }

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "detector/backend/backend.h"
+#include "detector/backend/cuda/live.h"
 #include "detector/backend/cuda/ops.h"
+#include "detector/backend/cuda/scratch.h"
 
 struct det_cuda_blas;
 
@@ -53,24 +55,5 @@ int det_cuda_check(struct det_cuda *cuda, cudaError_t status, const char *what);
  * the emulation), valid until the next operation asks. NULL after a failure, and an address that is
  * none while measuring; the operation then launches nothing. */
 void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes);
-
-/* Cuts an operation's scratch: add up sizes first (base NULL), then again with the block. */
-struct det_cuda_cut {
-    unsigned char *base;
-    size_t used;
-};
-
-static inline void *det_cuda_take(struct det_cuda_cut *cut, size_t bytes)
-{
-    unsigned char *at = cut->base ? cut->base + cut->used : NULL;
-    cut->used += (bytes + 255) / 256 * 256;
-    return at;
-}
-
-/* The number of live rows, as det_live on the CPU; for kernels. */
-static inline __host__ __device__ int det_cuda_live(const int32_t *count, int max)
-{
-    return !count ? max : *count < 0 ? 0 : *count < max ? *count : max;
-}
 
 #endif

@@ -161,10 +161,10 @@ static void input_gradient(struct det_cuda *cuda, const struct group_gradient_ar
 
 static size_t layout(struct group_gradient_args *a, void *block)
 {
-    struct det_cuda_cut cut = {(unsigned char *)block, 0};
+    struct det_cut cut = {(unsigned char *)block, 0};
     size_t n = (size_t)a->s.n;
-    a->sums = (struct channel_sums *)det_cuda_take(&cut, n * (size_t)a->s.c * sizeof *a->sums);
-    a->slopes = (struct det_group_slopes *)det_cuda_take(&cut, n * (size_t)a->s.groups *
+    a->sums = (struct channel_sums *)det_cut_take(&cut, n * (size_t)a->s.c * sizeof *a->sums);
+    a->slopes = (struct det_group_slopes *)det_cut_take(&cut, n * (size_t)a->s.groups *
                                                                    sizeof *a->slopes);
     return cut.used;
 }

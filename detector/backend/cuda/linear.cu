@@ -11,7 +11,7 @@ static void copy_live(struct det_cuda *cuda, const char *op, const struct det_li
     const int32_t *count = s->count;
     int n = s->n;
     det_cuda_each(cuda, op, (size_t)n * (size_t)columns, [=] __device__(size_t i) {
-        to[i] = i / (size_t)columns < (size_t)det_cuda_live(count, n) ? from[i] : 0.0f;
+        to[i] = i / (size_t)columns < (size_t)det_live_rows(count, n) ? from[i] : 0.0f;
     });
 }
 
@@ -24,7 +24,7 @@ void det_cuda_linear_forward(struct det_device *dev, const struct det_linear *sh
     float *z = (float *)det_cuda_scratch(cuda, "linear_forward", n * sizeof *z);
     det_cuda_gemm(cuda, "linear_forward", 0, 1, s.n, s.out, s.in, x, s.in, w, s.in, 0.0f, z, s.out);
     det_cuda_each(cuda, "linear_forward", n, [=] __device__(size_t i) {
-        if (i / (size_t)s.out < (size_t)det_cuda_live(s.count, s.n))
+        if (i / (size_t)s.out < (size_t)det_live_rows(s.count, s.n))
             y[i] = det_biased(z[i], bias ? bias[i % (size_t)s.out] : 0.0f, s.relu);
     });
 }
@@ -35,10 +35,10 @@ struct gradients { /* scratch of backward */
 
 static size_t cut(const struct det_linear *s, void *block, struct gradients *g)
 {
-    struct det_cuda_cut cut = {(unsigned char *)block, 0};
+    struct det_cut cut = {(unsigned char *)block, 0};
     size_t in = (size_t)s->n * (size_t)s->in * sizeof(float);
-    g->dy = (float *)det_cuda_take(&cut, (size_t)s->n * (size_t)s->out * sizeof(float));
-    g->x = (float *)det_cuda_take(&cut, in);
+    g->dy = (float *)det_cut_take(&cut, (size_t)s->n * (size_t)s->out * sizeof(float));
+    g->x = (float *)det_cut_take(&cut, in);
     g->dx = g->x; /* once dw is made */
     return cut.used;
 }
@@ -51,7 +51,7 @@ static void input_gradient(struct det_cuda *cuda, const struct det_linear *shape
     det_cuda_gemm(cuda, "linear_backward", 0, 0, s.n, s.in, s.out, g->dy, s.out, w, s.in, 0.0f,
                   g->dx, s.in);
     det_cuda_each(cuda, "linear_backward", (size_t)s.n * (size_t)s.in, [=] __device__(size_t i) {
-        if (i / (size_t)s.in < (size_t)det_cuda_live(s.count, s.n))
+        if (i / (size_t)s.in < (size_t)det_live_rows(s.count, s.n))
             dx[i] = accumulate ? dx[i] + z[i] : z[i];
     });
 }

@@ -27,18 +27,18 @@ static int capacity_of(const struct det_roi_align *s, const int *sizes)
     return s->sampling_ratio > 0 ? 2 * s->sampling_ratio : most;
 }
 
-static void cut_axis(struct det_cuda_cut *cut, const struct det_roi_align *s, struct axes *a)
+static void cut_axis(struct det_cut *cut, const struct det_roi_align *s, struct axes *a)
 {
     size_t cells = (size_t)s->max_rois * (size_t)s->output_size;
-    a->count = (int32_t *)det_cuda_take(cut, cells * sizeof *a->count);
-    a->taps = (struct det_roi_tap *)det_cuda_take(cut, cells * (size_t)a->capacity *
+    a->count = (int32_t *)det_cut_take(cut, cells * sizeof *a->count);
+    a->taps = (struct det_roi_tap *)det_cut_take(cut, cells * (size_t)a->capacity *
                                                            sizeof *a->taps);
-    a->span = (int32_t *)det_cuda_take(cut, (size_t)s->max_rois * 2 * sizeof *a->span);
+    a->span = (int32_t *)det_cut_take(cut, (size_t)s->max_rois * 2 * sizeof *a->span);
 }
 
 static size_t layout(struct lists *l, void *block)
 {
-    struct det_cuda_cut cut = {(unsigned char *)block, 0};
+    struct det_cut cut = {(unsigned char *)block, 0};
     cut_axis(&cut, &l->s, &l->rows);
     cut_axis(&cut, &l->s, &l->columns);
     return cut.used;
@@ -82,7 +82,7 @@ static struct lists make_lists(struct det_cuda *cuda, const char *op,
     det_cuda_each(cuda, op, 2 * (size_t)shape->max_rois, [=] __device__(size_t i) {
         size_t roi = i / 2;
         int columns = (int)(i % 2);
-        if (roi >= (size_t)det_cuda_live(l.s.count, l.s.max_rois))
+        if (roi >= (size_t)det_live_rows(l.s.count, l.s.max_rois))
             return;
         int level_index = level_of(&l, roi);
         const float *box = l.boxes + 4 * roi;
@@ -135,7 +135,7 @@ void det_cuda_roi_align_forward(struct det_device *dev, const struct det_roi_ali
     size_t n = (size_t)shape->max_rois * row;
     det_cuda_each(cuda, "roi_align_forward", n, [=] __device__(size_t i) {
         size_t roi = i / row;
-        if (roi >= (size_t)det_cuda_live(l.s.count, l.s.max_rois))
+        if (roi >= (size_t)det_live_rows(l.s.count, l.s.max_rois))
             return;
         int k = level_of(&l, roi);
         size_t plane = (size_t)l.s.h[k] * (size_t)l.s.w[k];
@@ -190,7 +190,7 @@ DET_BLOCK_BODY struct place place_of(const struct det_block *b, const struct gat
 DET_BLOCK_BODY int touches(const struct gather_args *a, const struct place *p, int roi)
 {
     const struct lists *l = &a->l;
-    if (roi >= det_cuda_live(l->s.count, l->s.max_rois) || l->image[roi] != p->image ||
+    if (roi >= det_live_rows(l->s.count, l->s.max_rois) || l->image[roi] != p->image ||
         level_of(l, (size_t)roi) != a->level)
         return 0;
     const int32_t *rows = l->rows.span + 2 * (size_t)roi;
