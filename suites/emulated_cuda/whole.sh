@@ -64,6 +64,10 @@ holds "the first step is the CPU's" awk '
 		exit NR != 2
 	}' "$folder/a" "$folder/b"
 
+expect "every step from the CPU's state" 0 compare --teacher-forced --backends cpu,cuda \
+	--config "$folder/small.yaml" --set train.accumulate=1 --steps 4
+says "every step from the CPU's state: what was compared" out "agrees: 4 steps"
+
 train "fp16" 1 fp16 --backend cuda --set model.precision=fp16
 train "bf16" 1 bf16 --backend cuda --set model.precision=bf16
 train "tf32" 1 tf32 --backend cuda --set model.precision=tf32
