@@ -30,6 +30,7 @@ from test_programs import Counter, Runner, default_programs, targets_of  # noqa:
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
+AT_A_TIME = 12  # programs that are built before they are run
 # Without debugging information it compiles and links quicker.
 OPTIONS = ["-Dshared=true", "-Ddebug=false", "-Dcuda=disabled"]
 
@@ -55,7 +56,6 @@ class Session:
         self.limit = limit  # seconds a patch
         self.patches = patches  # all of them: what they name decides the order
         self.programs = []
-        self.targets = []  # that have to be built for them
         self.counter = self.runner = None  # made when the sources are built
 
     def prepare(self, options, report, known):
@@ -63,8 +63,7 @@ class Session:
         started = time.monotonic()
         self.scratch.configure(options)
         programs = default_programs(self.scratch.build_folder)
-        self.targets = targets_of(programs, self.scratch.build_folder)
-        self.scratch.build(self.targets, self.jobs, 3600)
+        self.scratch.build(targets_of(programs, self.scratch.build_folder), self.jobs, 3600)
         report.build_seconds = time.monotonic() - started
         self.counter = Counter(self.scratch.folder, os.path.join(
             self.scratch.build_folder, "suites/mutants/libcount_steps.so"))
@@ -95,52 +94,66 @@ class Session:
     def examine(self, patch):
         result = Result(patch)
         deadline = time.monotonic() + self.limit
+        self.counter.clear()
         try:
-            self.build(patch, result, deadline)
-            self.test(result, deadline)
+            self.scratch.apply(patch)
+            self.verdict(result, self.test(result, deadline))
+            if result.status == "caught":
+                self.test_expected(result, deadline)
         except ScratchError as error:
-            result.message = str(error)
+            result.status, result.message = "error", str(error)
         finally:
             self.scratch.put_back()
         return result
 
-    def build(self, patch, result, deadline):
+    def build(self, programs, result, deadline):
         started = time.monotonic()
-        self.scratch.apply(patch)
-        self.scratch.build(self.targets, self.jobs, deadline - time.monotonic())
-        result.build_seconds = time.monotonic() - started
+        self.scratch.build(targets_of(programs, self.scratch.build_folder), self.jobs,
+                           max(0.0, deadline - started))
+        result.build_seconds += time.monotonic() - started
 
     def test(self, result, deadline):
-        self.counter.clear()
-        started = time.monotonic()
-        outcomes = self.runner.run(self.programs, deadline,
-                                   other_numerics=result.patch.get("rounding") == "yes")
-        result.test_seconds = time.monotonic() - started
+        """Outcomes up to the first failure. Programs are built a few at a time, as they come: most
+        mutants are caught before the most are needed."""
+        outcomes = []
+        other_numerics = result.patch.get("rounding") == "yes"
+        for first in range(0, len(self.programs), AT_A_TIME):
+            programs = self.programs[first:first + AT_A_TIME]
+            self.build(programs, result, deadline)
+            started = time.monotonic()
+            outcomes += self.runner.run(programs, deadline, other_numerics=other_numerics)
+            result.test_seconds += time.monotonic() - started
+            if time.monotonic() >= deadline or any(o.verdict == "failed" for o in outcomes):
+                break
+        return outcomes
+
+    def verdict(self, result, outcomes):
+        mutant = result.patch.kind == "mutant"
         result.programs = len(outcomes)
         counts = self.counter.read()
         if counts:
             result.passes, result.steps = counts
-        mutant = result.patch.kind == "mutant"
         failed = [outcome for outcome in outcomes if outcome.verdict == "failed"]
         if failed:
             result.status = "caught" if mutant else "flagged"
             result.suite, result.case = failed[0].program.name, failed[0].case
             result.message = failed[0].message
-            if mutant:
-                self.test_expected(result, deadline)
         elif len(outcomes) < len(self.programs):
             result.message = f"{len(outcomes)} of {len(self.programs)} programs in {self.limit:.0f} s"
         else:
             result.status = "survived" if mutant else "passed"
 
     def test_expected(self, result, deadline):
-        """Whether the test that the patch names fails too; None where it cannot run here."""
+        """Whether the test that the patch names fails too; None where it cannot run here. Takes no
+        part in the result's times."""
         expected = result.patch.get("expect")
         if result.suite == expected:
             result.expected_fails = True
             return
+        deadline = max(deadline, time.monotonic() + 60)
         there = [program for program in self.programs if program.name == expected]
-        outcomes = self.runner.run(there, max(deadline, time.monotonic() + 60))
+        self.build(there, Result(result.patch), deadline)
+        outcomes = self.runner.run(there, deadline)
         if outcomes:
             result.expected_fails = outcomes[0].verdict == "failed"
 

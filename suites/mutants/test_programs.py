@@ -16,9 +16,10 @@ import threading
 import time
 
 # Suites that look at sources, documents, pictures or the build: what they catch is no regression of
-# training. Nor do those of the other backend count: mutants are put into the CPU's.
+# training. Nor do those of the other backend count, for mutants are put into the CPU's, nor what
+# needs a peer that is not installed everywhere.
 NOT_BEHAVIOUR = {"ci", "headers", "mutants", "plots", "sanitizer", "symbols", "cuda", "emulated",
-                 "emulation", "parity", "races"}
+                 "emulation", "parity", "races", "interchange"}
 NIGHTLY = "nightly"
 SKIPPED = 77
 
