@@ -95,6 +95,7 @@ class Report:
             "processor": processor(),
             "cores": os.cpu_count(),
             "jobs": jobs,
+            "load": round(os.getloadavg()[0], 1),
             "compiler": compiler(),
         }
         self.build_seconds = self.baseline_seconds = self.total_seconds = 0.0
@@ -189,7 +190,8 @@ def head(report):
         f"**{report.score()}.**",
         "",
         f"Made on {made['date']} from commit {made['commit'] or 'unknown'}: {made['processor']}, "
-        f"{made['cores']} cores, {made['jobs']} jobs, {made['compiler']}.",
+        f"{made['cores']} cores, {made['jobs']} jobs, {made['compiler']}, load average {made['load']} at the "
+        "start (whatever else runs makes the times longer).",
         f"The first build took {report.build_seconds:.0f} s, the unchanged tests "
         f"{report.baseline_seconds:.0f} s, everything {report.total_seconds / 60:.1f} minutes.",
         "",
