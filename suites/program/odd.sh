@@ -5,6 +5,7 @@
 
 # A model so small that a step takes some milliseconds.
 cat >"$folder/small.yaml" <<'YAML'
+seed: 1
 threads: 1
 image_size: 64
 model: {preset: custom, width: 8, fpn_channels: 8, fc_dim: 16, mask_convs: 1, mask_channels: 4}
@@ -61,7 +62,7 @@ for recipe in lookalike twins per_class sparse tiny_objects long_tail missing_la
 	odd data=$recipe
 done
 
-train "an uninterrupted run" $small --seed 1 --out "$folder/whole"
+train "an uninterrupted run" $small --out "$folder/whole"
 cp -r "$folder/whole" "$run"
 
 expect "resumed with another seed" 2 train --resume --out "$run" --seed 2
