@@ -136,8 +136,8 @@ static enum det_code read_head(struct envelope *envelope, struct det_error *err)
     int good = limits && sscanf(limits, "max %lf, rms %lf", &envelope->limit_max,
                                 &envelope->limit_rms) == 2;
     if (!envelope->verdicts || !good || !(envelope->limit_max > 0) ||
-        !(envelope->limit_rms > 0))
-        return det_fail(err, DET_INVALID, "%s: its head has no good `verdict` or `limits`",
+        !(envelope->limit_rms > 0) || !golden_file_get(&envelope->file, "config", 0))
+        return det_fail(err, DET_INVALID, "%s: its head has no good `verdict`, `limits` or `config`",
                         envelope->file.path);
     return DET_OK;
 }

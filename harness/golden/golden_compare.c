@@ -38,6 +38,8 @@ static void compare_head(const struct golden_table *table, const struct logged_r
     int keys = golden_config_differ(&table->file, &table->config, first, sizeof first);
     if (!golden_file_get(&table->file, "config", 0))
         snprintf(out, size, "no configuration is recorded");
+    else if (!golden_file_get(&table->file, "numerics", 0))
+        snprintf(out, size, "no numerics are recorded: nothing could be held to the bit");
     else if (keys > 0)
         snprintf(out, size, "configuration: %s%s", first, keys > 1 ? ", and other keys" : "");
     else if (!was || strcmp(was, now) != 0)

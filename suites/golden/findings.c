@@ -181,6 +181,18 @@ Test(findings, a_key_that_is_gone)
     golden_report_release(&report);
 }
 
+/* Without that line every check would be one by tolerance. */
+Test(findings, no_numerics)
+{
+    char line[600];
+    made_table_line(&t, "numerics: ", line, sizeof line);
+    made_table_edit(&t, line, "");
+    struct golden_report report = made_table_compare(&t);
+    cr_expect_not(golden_holds(&report));
+    cr_expect(strstr(report.head, "no numerics"), "%s", report.head);
+    golden_report_release(&report);
+}
+
 /* ---- other numerics ---- */
 
 Test(findings, other_numerics_are_named_and_tolerated_by_the_row)
