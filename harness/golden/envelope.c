@@ -12,7 +12,7 @@
 enum { METRIC, STEPS, MEASURE, LOW, MIDDLE, HIGH, BELOW, ABOVE };
 
 static const char *const keys[] = {"set",     "verdict",  "seeds", "limits", "false_alarms",
-                                   "catches", "numerics", "made",  "config", NULL};
+                                   "resampled", "catches", "numerics", "made", "config", NULL};
 static const char *const columns[] = {"metric", "steps", "measure", "low",  "median",
                                       "high",   "below", "above",   NULL};
 static const char *const measures[] = {"level", "count", "share", "zero"};

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The two limits share the false alarms of 1 % between them; an always-0 count has 0.1 % of its own. */
-static const double limit_probability = 0.995;
+/* The false alarms of the two limits and of always-0 counts (0.1 % each) stay under 1 % together. */
+static const double limit_probability = 0.998;
 static const double zero_alpha = 0.001;
 
 /* Beyond this an envelope would let everything pass: its seeds are too few or of several kinds. */

@@ -25,7 +25,7 @@ struct making {
     struct envelope envelope;
     struct study *study;
     int seeds, fresh;
-    struct envelope_run *runs, *fresh_runs; /* [seeds], [fresh] */
+    struct envelope_run *runs, *fresh_runs; /* [seeds], [fresh]: one block, fresh ones behind */
     int n_fresh;                            /* with the verdict of the envelope's seeds */
     char numerics[GOLDEN_NUMERICS_MAX];
 };
@@ -46,10 +46,10 @@ static enum det_code prepare(struct making *m, const char *name, struct det_erro
         return det_fail(err, DET_INVALID, "%s: seeds: want 10 to %d, and up to 999 fresh ones", path,
                         ENVELOPE_SEEDS_MAX);
     m->study = calloc(1, sizeof *m->study);
-    m->runs = calloc((size_t)m->seeds, sizeof *m->runs);
-    m->fresh_runs = calloc((size_t)m->fresh + 1, sizeof *m->fresh_runs);
-    if (!m->study || !m->runs || !m->fresh_runs)
+    m->runs = calloc((size_t)(m->seeds + m->fresh), sizeof *m->runs);
+    if (!m->study || !m->runs)
         return det_fail(err, DET_NO_MEMORY, "%s: no memory for its runs", path);
+    m->fresh_runs = m->runs + m->seeds;
     m->study->n_variants = 1;
     m->study->variants[0].config = m->envelope.config;
     m->study->variants[0].config.threads = 1;
@@ -136,6 +136,25 @@ static enum det_code put_false_alarms(struct making *m, struct det_error *err)
     return put_line(&m->envelope, "false_alarms", line, err);
 }
 
+/* What the rule does with other choices of seeds. */
+static enum det_code put_resampled(struct making *m, struct det_error *err)
+{
+    char line[160];
+    int alarms, tried, all = m->seeds + m->n_fresh;
+    golden_file_drop(&m->envelope.file, "resampled");
+    if (m->n_fresh < 10)
+        return DET_OK;
+    enum det_code code =
+        envelope_resample(&m->envelope, m->runs, all, m->seeds, &alarms, &tried, err);
+    if (code != DET_OK)
+        return code;
+    snprintf(line, sizeof line,
+             "%d of %d (%.2f %%) outside: %d envelopes of %d of the %d runs, each tried on the others",
+             alarms, tried, tried ? 100.0 * alarms / tried : 0, ENVELOPE_ROUNDS, m->seeds, all);
+    printf("%s: resampled: %s\n", m->envelope.name, line);
+    return put_line(&m->envelope, "resampled", line, err);
+}
+
 static enum det_code put_head(struct making *m, struct det_error *err)
 {
     char line[120], date[16];
@@ -163,7 +182,8 @@ static enum det_code make(struct making *m, const char *name, struct det_error *
         (code = envelope_fit(&m->envelope, m->runs, m->seeds, err)) != DET_OK ||
         (code = make_fresh_runs(m, err)) != DET_OK ||
         (code = envelope_put(&m->envelope, err)) != DET_OK ||
-        (code = put_head(m, err)) != DET_OK || (code = put_false_alarms(m, err)) != DET_OK)
+        (code = put_head(m, err)) != DET_OK || (code = put_false_alarms(m, err)) != DET_OK ||
+        (code = put_resampled(m, err)) != DET_OK)
         return code;
     code = m->n_fresh ? envelope_put_catches(&m->envelope, m->fresh_runs, m->n_fresh, err)
                       : envelope_put_catches(&m->envelope, m->runs, m->seeds, err);
@@ -180,7 +200,6 @@ static enum det_code make_one(const struct golden_options *options, const char *
     enum det_code code = make(m, name, err);
     fflush(stdout);
     envelope_release(&m->envelope);
-    free(m->fresh_runs);
     free(m->runs);
     free(m->study);
     free(m);

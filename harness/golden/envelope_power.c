@@ -1,7 +1,10 @@
 #include "harness/golden/envelope_power.h"
 
+#include "detector/bodies/philox.h"
+
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int envelope_alarms(const struct envelope *envelope, const struct envelope_run *runs, int n)
@@ -12,6 +15,42 @@ int envelope_alarms(const struct envelope *envelope, const struct envelope_run *
         alarms += !envelope_inside(envelope, &distance);
     }
     return alarms;
+}
+
+/* A new order of the runs in every round (Fisher and Yates). */
+static void shuffle(struct envelope_run *runs, int n, int round)
+{
+    for (int i = n - 1; i > 0; i--) {
+        struct det_philox draw = det_philox((uint32_t)round, (uint32_t)i, 0, 0, 1);
+        int j = (int)(draw.word[0] % (uint32_t)(i + 1));
+        struct envelope_run swapped = runs[i];
+        runs[i] = runs[j];
+        runs[j] = swapped;
+    }
+}
+
+enum det_code envelope_resample(const struct envelope *envelope, const struct envelope_run *runs,
+                                int n, int size, int *alarms, int *tried, struct det_error *err)
+{
+    struct envelope_run *order = malloc((size_t)n * sizeof *order);
+    struct envelope *made = malloc(sizeof *made);
+    *alarms = *tried = 0;
+    if (order && made) {
+        memcpy(order, runs, (size_t)n * sizeof *order);
+        *made = *envelope;
+        for (int round = 0; round < ENVELOPE_ROUNDS; round++) {
+            shuffle(order, n, round);
+            if (envelope_fit(made, order, size, NULL) != DET_OK)
+                continue;
+            *alarms += envelope_alarms(made, order + size, n - size);
+            *tried += n - size;
+        }
+    }
+    enum det_code code =
+        order && made ? DET_OK : det_fail(err, DET_NO_MEMORY, "no memory for %d runs", n);
+    free(order);
+    free(made);
+    return code;
 }
 
 /* Metrics whose name holds `part`: times `factor`, then the share `towards_one` of the way to 1. */

@@ -237,6 +237,26 @@ Test(envelope, its_own_seeds_are_inside_and_bent_ones_are_not)
     cr_expect_str_eq(golden_file_get(&envelope.file, "catches", 0), "losses x 1.3: 20 of 20");
 }
 
+/* Healthy seeds, drawn again and again: the rule's own false alarms. */
+Test(envelope, resampled_false_alarms_are_few)
+{
+    static struct envelope_run many[3 * SEEDS];
+    struct det_error err = {0};
+    int alarms, tried, again;
+    for (int i = 0; i < 3 * SEEDS; i++) {
+        make_seed(i + 1);
+        struct logged_run *run = written();
+        must(envelope_measure_run(run, &many[i], &err), &err);
+        logged_run_close(run);
+    }
+    must(envelope_resample(&envelope, many, 3 * SEEDS, SEEDS, &alarms, &tried, &err), &err);
+    cr_expect_eq(tried, ENVELOPE_ROUNDS * 2 * SEEDS, "%d", tried);
+    cr_expect_leq(alarms, tried / 50, "%d of %d", alarms, tried);
+    again = alarms;
+    must(envelope_resample(&envelope, many, 3 * SEEDS, SEEDS, &alarms, &tried, &err), &err);
+    cr_expect_eq(alarms, again, "%d, then %d", again, alarms);
+}
+
 /* One wild seed must not open the envelope by much. */
 Test(envelope, one_wild_seed_of_twenty)
 {
