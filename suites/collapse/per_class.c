@@ -11,10 +11,14 @@ static const struct setting unfixed[] = {{"data", "per_class"},
                                          {"rpn_cls_pos_weight", "1.0"},
                                          {"roi_cls_pos_weight", "1.0"},
                                          {NULL, NULL}};
+/* By the score law a class annotated one time in four comes to 3 p / (3 p + 1 - p) = 0.5 under the
+ * default weight, the very threshold: 13 to 45 of 50 objects, as seed and rounding will have it. Under
+ * 5 it comes to 0.63. */
 static const struct setting fixed[] = {{"data", "per_class"},
                                        {"roi.append_ground_truth", "true"},
                                        {"optimizer.lr", "0.002"},
                                        {"schedule.steps", "160"},
+                                       {"roi_cls_pos_weight", "5.0"},
                                        {NULL, NULL}};
 
 /* The rarest class is annotated one time in four: with the weight 3 its score settles at 0.5, which is
@@ -30,7 +34,7 @@ static void expect_found(const char *what, const struct short_run *run, int clas
     }
     cr_expect_gt(objects, 40);
     if (found)
-        cr_expect_geq(detections, objects / 4, "%s: class %d: %lld detections of %lld objects",
+        cr_expect_geq(detections, objects / 2, "%s: class %d: %lld detections of %lld objects",
                       what, class_of, (long long)detections, (long long)objects);
     else
         cr_expect_eq(detections, 0, "%s: class %d: %lld detections", what, class_of,
