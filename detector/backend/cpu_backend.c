@@ -17,6 +17,23 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* Large blocks ask for huge pages: layers go through them in strides of whole planes, and in pages of
+ * 4 KB every stride would wait for its address to be translated. Where the system has none to give,
+ * the block is as good as any other. */
+static void *take_pages(size_t bytes)
+{
+    void *block = NULL;
+    if (bytes < HUGE_PAGE)
+        return aligned_alloc(DET_ALIGNMENT, bytes);
+    if (posix_memalign(&block, HUGE_PAGE, bytes) != 0)
+        return NULL;
+    madvise(block, bytes, MADV_HUGEPAGE);
+    return block;
+}
 
 /* `count` blocks of *bytes each, after *bytes was rounded up to the alignment. */
 static enum det_code take(size_t *bytes, size_t count, const char *what, void **out,
@@ -27,7 +44,7 @@ static enum det_code take(size_t *bytes, size_t count, const char *what, void **
     *out = NULL;
     if (rounded <= SIZE_MAX / count - DET_ALIGNMENT) {
         rounded = (rounded + DET_ALIGNMENT - 1) / DET_ALIGNMENT * DET_ALIGNMENT;
-        *out = aligned_alloc(DET_ALIGNMENT, rounded * count);
+        *out = take_pages(rounded * count);
     }
     if (!*out)
         return det_fail(err, DET_NO_MEMORY, "cpu: %s: %zu x %zu bytes asked for, not available",
