@@ -1,10 +1,10 @@
 #include "detector/layers/conv2d_tiles.h"
 
 #include "detector/layers/integers.h"
+#include "detector/layers/small_product.h"
 
 #define TILE_FLOATS (1 << 18) /* a tile's windows: 1 MiB, within a level 2 cache */
-#define SMALL_PRODUCT 1000000 /* multiplications: OpenBLAS then does not copy the operands */
-#define SMALL_COLUMNS 128     /* as long as so many columns fit into such a product */
+#define SMALL_COLUMNS 128     /* as long as so many columns fit into a small product */
 #define MIN_COLUMNS 256       /* below this a product does not pay for packing the weights */
 #define SMALL_PLANE 128       /* images of fewer positions share a tile */
 
@@ -15,7 +15,7 @@ struct det_conv2d_tiles det_conv2d_tiles(const struct det_conv2d *shape)
         return (struct det_conv2d_tiles){det_min_int(MIN_COLUMNS / plane, shape->n), shape->h_out,
                                          1};
     int window = det_conv2d_window(shape);
-    int columns = SMALL_PRODUCT / window / shape->c_out;
+    int columns = DET_SMALL_PRODUCT / window / shape->c_out;
     if (columns < SMALL_COLUMNS)
         columns = det_max_int(TILE_FLOATS / window, MIN_COLUMNS);
     int rows = det_min_int(det_max_int(columns / shape->w_out, 1), shape->h_out);

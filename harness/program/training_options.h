@@ -1,4 +1,4 @@
-/* The options that `train` and `run` share: configuration, data, seed, backend, folder. */
+/* The options of every command that trains or times a step: configuration, data, seed, backend, folder. */
 #ifndef HARNESS_TRAINING_OPTIONS_H
 #define HARNESS_TRAINING_OPTIONS_H
 
