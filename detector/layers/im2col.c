@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+#define SPAN 64         /* outputs of a row that are gathered at once with stride 2 */
+#define SHORT_ROW 16    /* outputs of a row that do not pay for being copied as a row */
+#define MAX_PLACES 2304 /* 3 x 3 taps of such rows; 9 KiB */
+#define MAX_PLANE 1024  /* floats of a channel, then */
+#define MAX_KERNEL 7    /* that this is done for */
+
 /* Output positions [*first, *end) along one side whose tap `tap` falls on the map. */
 static void inside(int tap, int stride, int pad, int size, int out, int *first, int *end)
 {
@@ -22,9 +28,6 @@ static inline void copy_row(const float *from, int offset, int stride, int first
         to[j] = 0.0f;
     if (stride == 1)
         memcpy(to + first, from + (first + offset), (size_t)(end - first) * sizeof *to);
-    else if (stride == 2) /* a constant stride: the compiler can use vectors */
-        for (int j = first; j < end; j++)
-            to[j] = from[j * 2 + offset];
     else
         for (int j = first; j < end; j++)
             to[j] = from[j * stride + offset];
@@ -32,29 +35,143 @@ static inline void copy_row(const float *from, int offset, int stride, int first
         to[j] = 0.0f;
 }
 
+/* The rows of a tap. */
+static inline void gather_tap(const struct det_conv2d *s, const float *x, int ky, int kx, int row,
+                              int rows, float *to)
+{
+    int first, end;
+    inside(kx, s->stride, s->pad, s->w_in, s->w_out, &first, &end);
+    for (int i = row; i < row + rows; i++, to += s->w_out) {
+        int h = i * s->stride - s->pad + ky;
+        if (h < 0 || h >= s->h_in)
+            memset(to, 0, (size_t)s->w_out * sizeof *to);
+        else
+            copy_row(x + h * s->w_in, kx - s->pad, s->stride, first, end, s->w_out, to);
+    }
+}
+
+/* Stride 2: the even and the odd columns of an input row by themselves, with the padding, from the
+ * column that output `first` begins at. A tap's outputs follow each other in one of them. */
+struct halves {
+    float column[2][SPAN + MAX_KERNEL / 2];
+};
+
+__attribute__((always_inline)) static inline void
+split_row(const struct det_conv2d *s, const float *from, int first, int n, struct halves *to)
+{
+    int left = 2 * first - s->pad;
+    for (int half = 0; half < 2; half++) {
+        int length = n + (s->kernel - half - 1) / 2;
+        int begin = det_min_int(length, left + half < 0 ? (1 - left - half) / 2 : 0);
+        int end = det_min_int(length, det_max_int(begin, (s->w_in - left - half + 1) / 2));
+        float *column = to->column[half];
+        for (int j = 0; j < begin; j++)
+            column[j] = 0.0f;
+        for (int j = begin; j < end; j++)
+            column[j] = from[left + half + 2 * j];
+        for (int j = end; j < length; j++)
+            column[j] = 0.0f;
+    }
+}
+
+/* The compilers would make a call of a copy in a loop, or instructions that start slowly. */
+static inline void copy_short(const float *from, int n, float *to)
+{
+    for (int j = 0; j < n; j++)
+        to[j] = from[j];
+}
+
+/* Up to SPAN outputs of an output row, at all taps of a kernel row. */
+__attribute__((always_inline)) static inline void
+gather_span(const struct det_conv2d *s, const float *from, int first, int n, float *col, int ld)
+{
+    struct halves halves;
+    split_row(s, from, first, n, &halves);
+    for (int kx = 0; kx < s->kernel; kx++, col += ld) {
+        const float *column = halves.column[kx % 2] + kx / 2;
+        if (n == SPAN) /* a constant length */
+            memcpy(col, column, SPAN * sizeof *col);
+        else
+            copy_short(column, n, col);
+    }
+}
+
+__attribute__((always_inline)) static inline void gather_by_two(const struct det_conv2d *s,
+                                                                const float *x, int ky, int row,
+                                                                int rows, float *col, int ld)
+{
+    for (int i = row; i < row + rows; i++, col += s->w_out) {
+        int h = 2 * i - s->pad + ky;
+        if (h < 0 || h >= s->h_in)
+            for (int kx = 0; kx < s->kernel; kx++)
+                memset(col + kx * ld, 0, (size_t)s->w_out * sizeof *col);
+        else
+            for (int j = 0; j < s->w_out; j += SPAN)
+                gather_span(s, x + h * s->w_in, j, det_min_int(SPAN, s->w_out - j), col + j, ld);
+    }
+}
+
 /* One channel; x is its plane. */
 DET_VECTOR_TARGETS static void gather_channel(const struct det_conv2d *s, const float *x, int row,
                                               int rows, float *col, int ld)
 {
+    for (int ky = 0; ky < s->kernel; ky++, col += s->kernel * ld)
+        if (s->stride == 2 && s->kernel <= MAX_KERNEL)
+            gather_by_two(s, x, ky, row, rows, col, ld);
+        else
+            for (int kx = 0; kx < s->kernel; kx++)
+                gather_tap(s, x, ky, kx, row, rows, col + kx * ld);
+}
+
+/* Where in a plane each element of a channel's part of col lies; padding lies behind the plane. */
+static void fill_places(const struct det_conv2d *s, int row, int rows, int32_t *place)
+{
     for (int ky = 0; ky < s->kernel; ky++)
-        for (int kx = 0; kx < s->kernel; kx++, col += ld) {
-            int first, end;
-            inside(kx, s->stride, s->pad, s->w_in, s->w_out, &first, &end);
-            float *to = col;
-            for (int i = row; i < row + rows; i++, to += s->w_out) {
-                int h = i * s->stride - s->pad + ky;
-                if (h < 0 || h >= s->h_in)
-                    memset(to, 0, (size_t)s->w_out * sizeof *to);
-                else
-                    copy_row(x + h * s->w_in, kx - s->pad, s->stride, first, end, s->w_out, to);
-            }
-        }
+        for (int kx = 0; kx < s->kernel; kx++)
+            for (int i = row; i < row + rows; i++)
+                for (int j = 0; j < s->w_out; j++) {
+                    int h = i * s->stride - s->pad + ky;
+                    int w = j * s->stride - s->pad + kx;
+                    int on_map = h >= 0 && h < s->h_in && w >= 0 && w < s->w_in;
+                    *place++ = on_map ? h * s->w_in + w : s->h_in * s->w_in;
+                }
+}
+
+static int has_short_rows(const struct det_conv2d *s, int rows)
+{
+    return s->w_out <= SHORT_ROW && s->h_in * s->w_in <= MAX_PLANE &&
+           s->kernel * s->kernel * rows * s->w_out <= MAX_PLACES;
+}
+
+/* All channels, element by element, from places that are the same in each. Without vectors: the
+ * processors' instructions that gather elements are slower. */
+static void gather_places(const struct det_conv2d *s, const float *x, int channels, int row,
+                          int rows, float *col, int ld)
+{
+    int32_t places[MAX_PLACES];
+    float padded[MAX_PLANE + 1];
+    int size = s->h_in * s->w_in;
+    int columns = rows * s->w_out;
+    fill_places(s, row, rows, places);
+    padded[size] = 0.0f;
+    for (int c = 0; c < channels; c++, x += size) {
+        const float *plane = s->pad > 0 ? padded : x;
+        if (s->pad > 0)
+            memcpy(padded, x, (size_t)size * sizeof *x);
+        for (int t = 0; t < s->kernel * s->kernel; t++, col += ld)
+            for (int j = 0; j < columns; j++)
+                col[j] = plane[places[t * columns + j]];
+    }
 }
 
 void det_im2col(const struct det_conv2d *shape, const float *x, int channels, int row, int rows,
                 float *col, int ld)
 {
     int taps = shape->kernel * shape->kernel;
+    if (has_short_rows(shape, rows)) {
+        gather_places(shape, x, channels, row, rows, col, ld);
+        return;
+    }
     for (int c = 0; c < channels; c++, x += shape->h_in * shape->w_in, col += taps * ld)
         gather_channel(shape, x, row, rows, col, ld);
 }
