@@ -7,7 +7,6 @@
 #include "harness/training/bench.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 struct options {
     struct training_options training;
@@ -28,9 +27,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &options->training;
         return 0;
     case 'n':
-        options->steps = atoi(arg);
-        if (options->steps < 1 || options->steps > 100000)
-            argp_error(state, "--steps %s: not in 1..100000", arg);
+        options->steps = (int)options_number(state, arg, 1, 100000);
         return 0;
     case 'j':
         options->json = 1;

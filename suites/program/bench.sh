@@ -14,8 +14,9 @@ says "JSON: memory" out '"memory_planned":'
 holds "JSON: one line" test "$(wc -l <"$folder/out")" -eq 1
 
 expect "no step" 2 bench --steps 0
-says "no step: the range" err "not in 1..100000"
+says "no step: the range" err "1 to 100000"
 expect "not a number" 2 bench --steps ten
+expect "a number and more" 2 bench --steps 3x
 expect "no GPU" 77 bench --backend cuda --steps 1
 
 finish
