@@ -33,6 +33,7 @@ struct guarded_block {
 static struct guarded_block guarded[BLOCKS_MAX];
 static struct det_backend guarded_backend; /* the CPU's table, with these functions in it */
 static int allocations_left = -1;          /* then fail; negative: never */
+static int downloads_left = -1;            /* then the device is lost; negative: never */
 
 static inline enum det_code guarded_alloc(struct det_device *dev, size_t bytes, const char *what,
                                           void **out, struct det_error *err)
@@ -84,6 +85,24 @@ static inline void guarded_release(struct det_device *dev, void *memory)
     cr_assert_fail("released memory that was not taken");
 }
 
+/* As a lost GPU: zeros are read, and synchronize tells. */
+static inline void guarded_download(struct det_device *dev, void *to_host, const void *from,
+                                    size_t bytes)
+{
+    if (downloads_left == 0) {
+        memset(to_host, 0, bytes);
+        return;
+    }
+    downloads_left -= downloads_left > 0;
+    det_cpu_backend()->download(dev, to_host, from, bytes);
+}
+
+static inline enum det_code guarded_synchronize(struct det_device *dev, struct det_error *err)
+{
+    (void)dev;
+    return downloads_left == 0 ? det_fail(err, DET_IO, "the device is lost") : DET_OK;
+}
+
 static inline void poison_scratch(struct det_device *dev)
 {
     struct det_cpu *cpu = det_cpu_of(dev);
@@ -110,6 +129,8 @@ static inline struct det_device *guarded_open(int threads)
     guarded_backend.alloc = guarded_alloc;
     guarded_backend.release = guarded_release;
     guarded_backend.reserve_scratch = guarded_reserve;
+    guarded_backend.download = guarded_download;
+    guarded_backend.synchronize = guarded_synchronize;
     dev->ops = &guarded_backend;
     return dev;
 }

@@ -276,6 +276,8 @@ struct det_backend {
     enum det_code (*alloc)(struct det_device *dev, size_t bytes, const char *what, void **out,
                            struct det_error *err); /* zeroed */
     void (*release)(struct det_device *dev, void *block);
+    /* from_host is free again when upload returns. download waits for what was launched; where that
+     * failed it gives zeros, and `synchronize` tells: ask it before believing them. */
     void (*upload)(struct det_device *dev, void *to, const void *from_host, size_t bytes);
     void (*download)(struct det_device *dev, void *to_host, const void *from, size_t bytes);
     void (*zero)(struct det_device *dev, void *block, size_t bytes);

@@ -102,7 +102,7 @@ enum det_code det_model_infer(struct det_model *m, const struct det_sample *samp
         first += count;
     }
     det_monitor_inference(m, n, stats);
-    return DET_OK;
+    return m->dev->ops->synchronize(m->dev, err); /* nothing detected, or nothing read? */
 }
 
 int det_model_proposals(struct det_model *m, int i, float (*boxes)[4], float *scores)

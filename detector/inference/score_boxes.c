@@ -79,8 +79,10 @@ enum det_code det_model_score_boxes(struct det_model *m, int n, const int32_t *f
     enum det_code code = DET_OK;
     for (int rows; code == DET_OK && (rows = round_rows(&s)) > 0; s.begun += s.room) {
         upload_as_proposals(m, &s);
-        if ((code = run_box_head(m, n, err)) == DET_OK)
+        if ((code = run_box_head(m, n, err)) == DET_OK) {
             read_scores(m, &s, rows, scores);
+            code = m->dev->ops->synchronize(m->dev, err);
+        }
     }
     return code;
 }

@@ -56,7 +56,7 @@ static enum det_code take_snapshot(struct det_model *m, struct snapshot *s, stru
             if (p->trainable && state_of(p, which))
                 add(s, m, p, state_prefix[which], state_of(p, which));
         }
-    return DET_OK;
+    return m->dev->ops->synchronize(m->dev, err); /* zeros of a lost device are no checkpoint */
 }
 
 enum det_code det_checkpoint_save(struct det_model *m, const char *path, int64_t step,

@@ -73,9 +73,9 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
         return code;
     ops->upload(m->dev, &m->d.control->step, &step, sizeof step);
     det_model_run_pass(m, n, gradient_weight * m->scaler.scale);
+    ops->download(m->dev, m->h.results, m->d.losses, m->results_bytes);
     if ((code = ops->synchronize(m->dev, err)) != DET_OK)
         return code;
-    ops->download(m->dev, m->h.results, m->d.losses, m->results_bytes);
     read_pass(m, 0, stats);
     stats->objects = m->h.truth_first[n];
     return DET_OK;
@@ -116,11 +116,11 @@ enum det_code det_model_wait(struct det_model *m, struct det_step_stats *stats,
 {
     const struct det_backend *ops = m->dev->ops;
     const struct det_model_step *s = &m->under_way;
-    enum det_code code = ops->synchronize(m->dev, err);
     memset(stats, 0, sizeof *stats);
+    ops->download(m->dev, m->h.results, m->d.results, (size_t)s->passes * m->results_bytes);
+    enum det_code code = ops->synchronize(m->dev, err);
     if (code != DET_OK)
         return code;
-    ops->download(m->dev, m->h.results, m->d.results, (size_t)s->passes * m->results_bytes);
     for (int p = 0; p < s->passes; p++) {
         struct det_step_stats pass;
         read_pass(m, p, &pass);

@@ -61,6 +61,9 @@ enum det_code det_model_settle_update(struct det_model *m, int64_t step,
     int mixed = m->params.round != NULL;
     struct det_clip clip;
     m->dev->ops->download(m->dev, &clip, &m->d.control->clip, sizeof clip);
+    enum det_code code = m->dev->ops->synchronize(m->dev, err);
+    if (code != DET_OK)
+        return code;
     stats->lr = m->under_way.lr;
     stats->loss_scale = m->scaler.scale;
     stats->grad_norm = clip.norm;
@@ -81,6 +84,5 @@ enum det_code det_model_update(struct det_model *m, int64_t step, struct det_ste
 {
     det_model_upload_control(m, step);
     det_model_run_update(m);
-    enum det_code code = m->dev->ops->synchronize(m->dev, err);
-    return code == DET_OK ? det_model_settle_update(m, step, stats, err) : code;
+    return det_model_settle_update(m, step, stats, err);
 }

@@ -211,6 +211,8 @@ static enum det_code evaluate(struct trainer *t, struct det_error *err)
 {
     struct run_log_eval line;
     enum det_code code = evaluator_run(&t->evaluator, t->setup.model, t->step, &line, err);
+    if (code == DET_OK) /* the weights' hash is of what could be read */
+        code = t->setup.device->ops->synchronize(t->setup.device, err);
     if (code != DET_OK)
         return code;
     if (t->options->observer.eval)

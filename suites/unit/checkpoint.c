@@ -41,6 +41,32 @@ static struct det_config config_of(size_t kind)
     return config;
 }
 
+/* Wherever the device is lost while it is read: the file of before stays as it was. */
+Test(checkpoint, a_lost_device_leaves_the_one_before)
+{
+    struct det_config config = config_of(0);
+    struct small s = small_open(&config, 1);
+    const char *path = in_folder(&folder, "kept.safetensors");
+    char *want, *got;
+    size_t bytes, again;
+    save(&s, path, 1);
+    cr_assert_eq(det_file_read(path, &want, &bytes, NULL), DET_OK);
+    train_step(&s, samples, SMALL_IMAGES, 0);
+    for (int reads = 0; reads < 12; reads += 5) {
+        struct det_error err = {0};
+        downloads_left = reads;
+        cr_expect_eq(det_checkpoint_save(s.model, path, 2, &err), DET_IO, "lost after %d reads",
+                     reads);
+        cr_expect(strstr(err.message, "lost"), "%s", err.message);
+        cr_assert_eq(det_file_read(path, &got, &again, NULL), DET_OK);
+        cr_expect(again == bytes && memcmp(got, want, bytes) == 0, "lost after %d reads: the file "
+                  "has changed", reads);
+        free(got);
+    }
+    free(want);
+    small_close(&s);
+}
+
 /* Three steps, then three more: in one model, and in another that starts from a checkpoint. */
 Test(checkpoint, training_goes_on_with_the_same_bits)
 {

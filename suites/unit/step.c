@@ -128,6 +128,51 @@ Test(step, an_overflow_in_fp16_skips_the_step)
     drop_images(samples, SMALL_IMAGES);
 }
 
+/* Lost while its results are read, the device has made no step: nothing is counted, nothing told. */
+Test(step, a_lost_device_has_made_no_step)
+{
+    struct det_config config = small_config();
+    struct det_sample samples[SMALL_IMAGES];
+    struct det_step_stats stats;
+    images_with(samples, SMALL_IMAGES, some_objects);
+    struct small s = small_open(&config, 1);
+    for (int reads = 0; reads < 2; reads++) {
+        struct det_error err = {0};
+        downloads_left = -1;
+        det_model_begin_step(s.model, 0, 1.0);
+        cr_assert_eq(det_model_add_pass(s.model, samples, 1, &err), DET_OK, "%s", err.message);
+        det_model_end_step(s.model);
+        downloads_left = reads;
+        cr_expect_eq(det_model_wait(s.model, &stats, &err), DET_IO, "lost after %d reads", reads);
+        cr_expect_eq(s.model->updates, 0, "lost after %d reads: an update is counted", reads);
+    }
+    downloads_left = 0;
+    cr_expect_eq(det_model_forward_backward(s.model, samples, 1, 0, 1.0, &stats, NULL), DET_IO);
+    small_close(&s);
+    drop_images(samples, SMALL_IMAGES);
+}
+
+/* Nor has it seen an image without objects. */
+Test(step, a_lost_device_has_detected_nothing_and_says_so)
+{
+    struct det_config config = small_config();
+    struct det_sample samples[SMALL_IMAGES];
+    struct det_detection at[12];
+    struct det_image_detections found = {.at = at};
+    struct det_infer_stats stats;
+    images_with(samples, SMALL_IMAGES, some_objects);
+    struct small s = small_open(&config, 1);
+    for (int reads = 0; reads < 8; reads++) {
+        downloads_left = reads;
+        cr_expect_eq(det_model_infer(s.model, samples, 1, &found, &stats, NULL), DET_IO,
+                     "lost after %d reads", reads);
+    }
+    downloads_left = -1;
+    cr_expect_eq(det_model_infer(s.model, samples, 1, &found, &stats, NULL), DET_OK);
+    small_close(&s);
+    drop_images(samples, SMALL_IMAGES);
+}
+
 static int has_fp16_bits(const float *x, size_t n)
 {
     for (size_t k = 0; k < n; k++) {

@@ -182,10 +182,12 @@ void det_cuda_release(struct det_device *dev, void *block)
 void det_cuda_upload(struct det_device *dev, void *to, const void *from_host, size_t bytes)
 {
     struct det_cuda *cuda = det_cuda_of(dev);
-    /* Pageable memory: the driver has copied it away when the call returns. */
-    if (bytes && !det_cuda_idle(cuda))
+    /* The driver may have taken pageable memory away when the call returns, or may not yet: it is
+     * the caller's own again once the stream has come past the copy. */
+    if (bytes && !det_cuda_idle(cuda) &&
         det_cuda_check(cuda, cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice,
-                                             cuda->stream), "upload");
+                                             cuda->stream), "upload"))
+        det_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), "upload");
 }
 
 void det_cuda_download(struct det_device *dev, void *to_host, const void *from, size_t bytes)
