@@ -201,7 +201,8 @@ static inline const char *test_name(enum test_loss loss, const struct test_mode 
     return name;
 }
 
-static inline struct det_cls_loss test_cls_loss(const struct test_mode *mode, float loss_scale)
+static inline struct det_cls_loss test_cls_loss(const struct test_mode *mode,
+                                                const float *loss_scale)
 {
     return (struct det_cls_loss){
         .kind = mode->kind,
@@ -228,9 +229,9 @@ static inline double test_run(struct det_device *dev, const struct test_input *i
                               const struct test_mode *mode, float loss_scale, const int32_t *count,
                               float *dx)
 {
-    struct det_cls_loss cls = test_cls_loss(mode, loss_scale);
+    struct det_cls_loss cls = test_cls_loss(mode, &loss_scale);
     struct det_box_loss box = {1.0f / 9.0f, mode->reduction, mode->avg_factor, mode->fixed_factor,
-                               loss_scale};
+                               &loss_scale};
     int8_t small[TEST_ROWS];
     double loss = NAN;
     for (int r = 0; r < in->rows; r++)
@@ -251,8 +252,8 @@ static inline double test_run(struct det_device *dev, const struct test_input *i
                          &loss, dx);
         break;
     default:
-        det_mask_loss(dev, loss_scale, in->rows, TEST_CLASSES, TEST_SIDE, count, in->x, in->targets,
-                      in->labels, &loss, dx);
+        det_mask_loss(dev, &loss_scale, in->rows, TEST_CLASSES, TEST_SIDE, count, in->x,
+                      in->targets, in->labels, &loss, dx);
     }
     return loss;
 }
@@ -261,8 +262,8 @@ static inline double test_run(struct det_device *dev, const struct test_input *i
 static inline void test_run_rows(struct det_device *dev, const struct test_input *in,
                                  const struct test_mode *mode, float *losses)
 {
-    struct det_cls_loss cls = test_cls_loss(mode, 1.0f);
-    struct det_box_loss box = {1.0f / 9.0f, mode->reduction, mode->avg_factor, 0, 1.0f};
+    struct det_cls_loss cls = test_cls_loss(mode, NULL);
+    struct det_box_loss box = {1.0f / 9.0f, mode->reduction, mode->avg_factor, 0, NULL};
     int8_t small[TEST_ROWS];
     for (int r = 0; r < in->rows; r++)
         small[r] = (int8_t)in->labels[r];

@@ -13,8 +13,8 @@
  *    `accumulate` is set. A NULL gradient pointer means that it is not wanted.
  *  - An operation cannot fail on valid arguments; scratch is sized at set-up (`reserve_scratch`).
  *    A device's asynchronous errors surface in `synchronize`.
- *  - What changes from step to step is read from device memory, never passed by value (step, terms,
- *    factor, skip): a recorded step can be run again without the host.
+ *  - What changes from step to step is read from device memory, never passed by value (step, loss_scale,
+ *    terms, factor, skip): a recorded step can be run again without the host.
  *  - Same inputs, same bits: for any number of threads. Reductions run in a fixed order, in double.
  */
 #ifndef DET_BACKEND_BACKEND_H
@@ -214,7 +214,7 @@ struct det_cls_loss {  /* both classification losses */
     float focal_alpha, focal_gamma;  /* alpha < 0: no alpha balancing */
     float ohem_ratio;                /* negatives kept per positive */
     int ohem_min_positives;
-    float loss_scale;                /* gradients are multiplied by it; losses are not. 1 normally */
+    const float *loss_scale;         /* device: gradients are multiplied by it, losses are not; NULL: 1 */
 };
 
 struct det_box_loss {
@@ -223,7 +223,7 @@ struct det_box_loss {
     enum det_avg_factor avg_factor; /* SAMPLED (RPN: sampled anchors; RoI: all live RoIs), POSITIVES,
                                        ALL or FIXED; WEIGHTS means SAMPLED: rows have no weights */
     double fixed_factor;
-    float loss_scale;
+    const float *loss_scale; /* as above */
 };
 
 /* What the monitors need; device memory. Counts are over live rows. */
@@ -252,6 +252,7 @@ struct det_update {  /* an update, PyTorch semantics; det_update_terms_of makes 
  * `clip` adds the rest, and the host reads it with the losses once the step is over. */
 struct det_step_control {
     uint32_t step;                 /* the samplers' key */
+    float loss_scale;              /* gradients are made times this: the scaler's, times a pass's weight */
     float unscale;                 /* 1 / loss scale: gradients times this are the true ones */
     struct det_update_terms terms; /* of the step's update */
     struct det_clip clip;
@@ -396,7 +397,7 @@ struct det_backend {
     void (*mask_targets)(struct det_device *, const struct det_rois *, const struct det_truth *,
                          int size, float *targets);
 
-    /* losses. Each writes *loss (double, device) and the gradient of loss * loss_scale. */
+    /* losses. Each writes *loss (double, device) and the gradient of loss * *loss_scale. */
     void (*rpn_cls_loss)(struct det_device *, const struct det_cls_loss *, int rows,
                          const float *logits, const int8_t *labels, double *loss, float *dlogits,
                          struct det_cls_stats *stats);
@@ -412,7 +413,7 @@ struct det_backend {
                          const int32_t *count, const float *deltas, const float *targets,
                          const int32_t *labels, double *loss, float *ddeltas);
     /* logits [rows, classes, size, size]: channel of each row's label counts */
-    void (*mask_loss)(struct det_device *, float loss_scale, int rows, int classes, int size,
+    void (*mask_loss)(struct det_device *, const float *loss_scale, int rows, int classes, int size,
                       const int32_t *count, const float *logits, const float *targets,
                       const int32_t *labels, double *loss, float *dlogits);
 

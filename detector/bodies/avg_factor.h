@@ -39,4 +39,10 @@ DET_BODY double det_avg_inverse(enum det_reduction reduction, enum det_avg_facto
     return 0.0;
 }
 
+/* What gradients are multiplied by beside that; NULL: nothing. */
+DET_BODY double det_loss_scale(const float *loss_scale)
+{
+    return loss_scale ? (double)*loss_scale : 1.0;
+}
+
 #endif

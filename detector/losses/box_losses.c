@@ -48,7 +48,7 @@ void det_rpn_box_loss(struct det_device *dev, const struct det_box_loss *loss, i
     for (int r = 0; r < rows; r++)
         count_row(&counts, labels[r]);
     double inverse = inverse_of(loss, &counts);
-    float factor = (float)(inverse * (double)loss->loss_scale);
+    float factor = (float)(inverse * det_loss_scale(loss->loss_scale));
     double sum = 0.0;
     for (int r = 0; r < rows; r++)
         sum += row_loss(loss, &in, r, 0, labels[r] > 0, factor);
@@ -76,7 +76,7 @@ void det_roi_box_loss(struct det_device *dev, const struct det_box_loss *loss, i
     for (int r = 0; r < live; r++)
         count_row(&counts, labels[r]);
     double inverse = inverse_of(loss, &counts);
-    float factor = (float)(inverse * (double)loss->loss_scale);
+    float factor = (float)(inverse * det_loss_scale(loss->loss_scale));
     double sum = 0.0;
     for (int r = 0; r < live; r++)
         sum += row_loss(loss, &in, r, 4 * labels[r], labels[r] > 0, factor);

@@ -19,13 +19,6 @@ static enum det_code check_average(enum det_reduction reduction, enum det_avg_fa
     return DET_OK;
 }
 
-static enum det_code check_loss_scale(float loss_scale, struct det_error *err)
-{
-    if (!(isfinite(loss_scale) && loss_scale > 0.0f))
-        return det_fail(err, DET_INVALID, "loss_scale: %g is not above 0", (double)loss_scale);
-    return DET_OK;
-}
-
 static enum det_code check_kind(const struct det_cls_loss *loss, struct det_error *err)
 {
     if ((unsigned)loss->kind > DET_CLS_OHEM)
@@ -50,9 +43,9 @@ static enum det_code check_kind(const struct det_cls_loss *loss, struct det_erro
 enum det_code det_cls_loss_check(const struct det_cls_loss *loss, struct det_error *err)
 {
     enum det_code code = check_kind(loss, err);
-    if (code == DET_OK)
-        code = check_average(loss->reduction, loss->avg_factor, loss->fixed_factor, err);
-    return code == DET_OK ? check_loss_scale(loss->loss_scale, err) : code;
+    return code == DET_OK
+               ? check_average(loss->reduction, loss->avg_factor, loss->fixed_factor, err)
+               : code;
 }
 
 enum det_code det_box_loss_check(const struct det_box_loss *loss, struct det_error *err)
@@ -60,8 +53,7 @@ enum det_code det_box_loss_check(const struct det_box_loss *loss, struct det_err
     if (!(isfinite(loss->beta) && loss->beta >= 0.0f))
         return det_fail(err, DET_INVALID, "smooth L1 beta: %g is not 0 or more",
                         (double)loss->beta);
-    enum det_code code = check_average(loss->reduction, loss->avg_factor, loss->fixed_factor, err);
-    return code == DET_OK ? check_loss_scale(loss->loss_scale, err) : code;
+    return check_average(loss->reduction, loss->avg_factor, loss->fixed_factor, err);
 }
 
 size_t det_cls_loss_scratch(const struct det_cls_loss *loss, int rows)

@@ -8,7 +8,7 @@
  *    exactly 0 with gradients of exactly 0, never NaN.
  *  - A NaN in a row that counts is a NaN in the loss.
  *  - Gradients overwrite, for every live row; rows beyond *count are not touched. A NULL gradient
- * or stats pointer means that it is not wanted. loss_scale multiplies gradients only.
+ * or stats pointer means that it is not wanted. *loss_scale multiplies gradients only.
  *  - Element values are float32 (bodies/losses.h), sums double in row order: the bits depend on
  *    nothing else.
  *
@@ -71,7 +71,7 @@ void det_roi_box_loss_rows(struct det_device *dev, const struct det_box_loss *lo
 
 /* BCE with logits of the label's channel, mean over the rows with label > 0 and their pixels. A
  * row's own loss (_rows) is the mean over its pixels. */
-void det_mask_loss(struct det_device *dev, float loss_scale, int rows, int classes, int size,
+void det_mask_loss(struct det_device *dev, const float *loss_scale, int rows, int classes, int size,
                    const int32_t *count, const float *logits, const float *targets,
                    const int32_t *labels, double *out, float *dlogits);
 void det_mask_loss_rows(struct det_device *dev, int rows, int classes, int size,

@@ -1,4 +1,5 @@
 #include "detector/backend/cpu.h"
+#include "detector/bodies/avg_factor.h"
 #include "detector/bodies/losses.h"
 #include "detector/losses/losses.h"
 
@@ -49,7 +50,7 @@ static int count_positives(const int32_t *labels, int rows)
     return positives;
 }
 
-void det_mask_loss(struct det_device *dev, float loss_scale, int rows, int classes, int size,
+void det_mask_loss(struct det_device *dev, const float *loss_scale, int rows, int classes, int size,
                    const int32_t *count, const float *logits, const float *targets,
                    const int32_t *labels, double *out, float *dlogits)
 {
@@ -63,7 +64,7 @@ void det_mask_loss(struct det_device *dev, float loss_scale, int rows, int class
         .logits = logits,
         .targets = targets,
         .labels = labels,
-        .factor = (float)(inverse * (double)loss_scale),
+        .factor = (float)(inverse * det_loss_scale(loss_scale)),
         .dlogits = dlogits,
         .sums = (double *)cpu->shared,
     };

@@ -106,7 +106,7 @@ void det_roi_cls_loss(struct det_device *dev, const struct det_cls_loss *loss, i
     double inverse =
         det_avg_inverse(loss->reduction, loss->avg_factor, loss->fixed_factor, &counts);
     *out = sum * inverse;
-    float factor = (float)(inverse * (double)loss->loss_scale);
+    float factor = (float)(inverse * det_loss_scale(loss->loss_scale));
     size_t n = (size_t)in.rows * (size_t)classes;
     for (size_t i = 0; dlogits && i < n; i++)
         dlogits[i] *= factor;

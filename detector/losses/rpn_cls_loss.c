@@ -86,7 +86,7 @@ void det_rpn_cls_loss(struct det_device *dev, const struct det_cls_loss *loss, i
     double inverse =
         det_avg_inverse(loss->reduction, loss->avg_factor, loss->fixed_factor, &counts);
     *out = sum * inverse;
-    float factor = (float)(inverse * (double)loss->loss_scale);
+    float factor = (float)(inverse * det_loss_scale(loss->loss_scale));
     for (int r = 0; dlogits && r < rows; r++)
         dlogits[r] *= factor;
     if (stats)

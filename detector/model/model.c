@@ -96,8 +96,8 @@ static enum det_code place_anchors(struct det_model *m, struct det_error *err)
 
 static enum det_code check_losses(const struct det_model *m, struct det_error *err)
 {
-    struct det_cls_loss rpn = det_model_rpn_cls_loss(m, 1.0);
-    struct det_cls_loss roi = det_model_roi_cls_loss(m, 1.0);
+    struct det_cls_loss rpn = det_model_rpn_cls_loss(m);
+    struct det_cls_loss roi = det_model_roi_cls_loss(m);
     enum det_code code = det_cls_loss_check(&rpn, err);
     if (code != DET_OK)
         return det_fail_in(err, code, "loss_rpn_cls");

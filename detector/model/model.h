@@ -71,9 +71,8 @@ enum det_loss_index {
 /* A sequence of operations that the device may have recorded (training/recording.c). */
 struct det_model_recording {
     struct det_recording *at; /* owned; NULL: none */
-    int ran;                  /* once, operation by operation, with this n and scale */
+    int ran;                  /* once, operation by operation, with this n */
     int n;
-    double scale;
 };
 
 struct det_model_step { /* the optimiser step under way */
@@ -115,13 +114,14 @@ struct det_model {
     struct det_model_recording pass, update;
 };
 
-/* What the operations are told, from the configuration; RoIAlign also of the last pass's images. */
+/* What the operations are told, from the configuration; RoIAlign also of the last pass's images. The
+ * losses' loss_scale is left to the pass. */
 struct det_rpn_assign det_model_rpn_assign(const struct det_model *m);
 struct det_proposal_filter det_model_proposal_filter(const struct det_model *m, int training);
 struct det_roi_assign det_model_roi_assign(const struct det_model *m);
 struct det_detect det_model_detect(const struct det_model *m);
-struct det_cls_loss det_model_rpn_cls_loss(const struct det_model *m, double loss_scale);
-struct det_cls_loss det_model_roi_cls_loss(const struct det_model *m, double loss_scale);
+struct det_cls_loss det_model_rpn_cls_loss(const struct det_model *m);
+struct det_cls_loss det_model_roi_cls_loss(const struct det_model *m);
 struct det_roi_align det_model_roi_align(const struct det_model *m, int output_size, int max_rois,
                                          const int32_t *count);
 
@@ -142,20 +142,21 @@ enum det_code det_model_load_batch(struct det_model *m, const struct det_sample 
 /* Scratch of a device that measures it: every sequence that will run is gone through once. */
 enum det_code det_model_settle_scratch(struct det_model *m, struct det_error *err);
 
-/* Sequences of operations on what was loaded, launched and not waited for: a training pass with its
- * gradients times `scale`, the optimiser's update, inference of n images. */
-void det_model_launch_pass(struct det_model *m, int n, double scale);
+/* Sequences of operations on what was loaded, launched and not waited for: a training pass over n images,
+ * the optimiser's update, inference. */
+void det_model_launch_pass(struct det_model *m, int n);
 void det_model_launch_update(struct det_model *m);
 void det_model_launch_inference(struct det_model *m, int n, int masks);
 
 /* A launched sequence: directly, or, from the second time on with the same arguments, from the
  * device's recording. */
-void det_model_run_pass(struct det_model *m, int n, double scale);
+void det_model_run_pass(struct det_model *m, int n);
 void det_model_run_update(struct det_model *m);
 void det_model_release_recordings(struct det_model *m);
 
-/* The scalars of optimiser step `step` to the device, its learning rate into under_way. */
-void det_model_upload_control(struct det_model *m, int64_t step);
+/* The scalars of optimiser step `step` to the device, its learning rate into under_way. weight: of a
+ * pass's gradients. */
+void det_model_upload_control(struct det_model *m, int64_t step, double weight);
 /* What the device decided on the gradients (grad_norm, clipped, skipped; the scaler goes on).
  * DET_NOT_FINITE where an fp32 norm is not finite. */
 enum det_code det_model_settle_update(struct det_model *m, int64_t step,

@@ -34,7 +34,7 @@ enum det_code det_model_settle_scratch(struct det_model *m, struct det_error *er
     if (!ops->measure_begin(m->dev))
         return DET_OK;
     m->last_images = m->max.train_images;
-    det_model_launch_pass(m, m->max.train_images, 1.0);
+    det_model_launch_pass(m, m->max.train_images);
     det_model_launch_update(m);
     m->last_images = m->max.infer_images;
     det_model_launch_inference(m, m->max.infer_images, m->config.mask_enabled);
@@ -47,8 +47,8 @@ enum det_code det_model_reserve_scratch(struct det_model *m, struct det_error *e
     struct need need = {0};
     struct det_rpn_assign assign = det_model_rpn_assign(m);
     struct det_detect detect = det_model_detect(m);
-    struct det_cls_loss rpn = det_model_rpn_cls_loss(m, 1.0);
-    struct det_cls_loss roi = det_model_roi_cls_loss(m, 1.0);
+    struct det_cls_loss rpn = det_model_rpn_cls_loss(m);
+    struct det_cls_loss roi = det_model_roi_cls_loss(m);
     for (int training = 0; training < 2; training++) {
         struct det_proposal_filter filter = det_model_proposal_filter(m, training);
         want(&need, det_rpn_propose_scratch(&filter), 0);

@@ -70,7 +70,7 @@ struct det_detect det_model_detect(const struct det_model *m)
 }
 
 static struct det_cls_loss cls_loss(const struct det_config *c, int kind, int reduction,
-                                    double pos_weight, double loss_scale)
+                                    double pos_weight)
 {
     static const enum det_cls_loss_kind kinds[] = {
         [DET_CONFIG_LOSS_PLAIN] = DET_CLS_PLAIN,
@@ -85,11 +85,10 @@ static struct det_cls_loss cls_loss(const struct det_config *c, int kind, int re
         .focal_gamma = (float)c->focal_gamma,
         .ohem_ratio = (float)c->ohem_neg_pos_ratio,
         .ohem_min_positives = (int)c->ohem_min_positives,
-        .loss_scale = (float)loss_scale,
     };
 }
 
-struct det_cls_loss det_model_rpn_cls_loss(const struct det_model *m, double loss_scale)
+struct det_cls_loss det_model_rpn_cls_loss(const struct det_model *m)
 {
     static const enum det_avg_factor factors[] = {
         [DET_RPN_AVG_SAMPLED] = DET_AVG_SAMPLED,
@@ -98,12 +97,12 @@ struct det_cls_loss det_model_rpn_cls_loss(const struct det_model *m, double los
     };
     const struct det_config *c = &m->config;
     struct det_cls_loss p =
-        cls_loss(c, c->rpn_cls_loss, c->rpn_cls_reduction, c->rpn_cls_pos_weight, loss_scale);
+        cls_loss(c, c->rpn_cls_loss, c->rpn_cls_reduction, c->rpn_cls_pos_weight);
     p.avg_factor = factors[c->rpn_avg_factor];
     return p;
 }
 
-struct det_cls_loss det_model_roi_cls_loss(const struct det_model *m, double loss_scale)
+struct det_cls_loss det_model_roi_cls_loss(const struct det_model *m)
 {
     static const enum det_avg_factor factors[] = {
         [DET_ROI_AVG_WEIGHTS] = DET_AVG_WEIGHTS,
@@ -113,7 +112,7 @@ struct det_cls_loss det_model_roi_cls_loss(const struct det_model *m, double los
     };
     const struct det_config *c = &m->config;
     struct det_cls_loss p =
-        cls_loss(c, c->roi_cls_loss, c->roi_cls_reduction, c->roi_cls_pos_weight, loss_scale);
+        cls_loss(c, c->roi_cls_loss, c->roi_cls_reduction, c->roi_cls_pos_weight);
     p.avg_factor = factors[c->roi_cls_avg_factor];
     return p;
 }

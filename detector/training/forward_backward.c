@@ -15,10 +15,11 @@ static struct det_truth truth_of(const struct det_model *m)
                               .max_rows = m->max.max_objects * m->max.train_images};
 }
 
-static struct det_box_loss box_loss(double beta, enum det_avg_factor avg_factor, double loss_scale)
+static struct det_box_loss box_loss(double beta, enum det_avg_factor avg_factor,
+                                    const float *loss_scale)
 {
     return (struct det_box_loss){
-        .beta = (float)beta, .avg_factor = avg_factor, .loss_scale = (float)loss_scale};
+        .beta = (float)beta, .avg_factor = avg_factor, .loss_scale = loss_scale};
 }
 
 static void decided(struct det_model *m, enum det_pass_stage stage)
@@ -29,12 +30,14 @@ static void decided(struct det_model *m, enum det_pass_stage stage)
 
 /* Anchors assigned and sampled; loss_rpn_cls, loss_rpn_bbox and their gradients as anchor rows. */
 static void rpn_losses(struct det_model *m, const struct det_images *images,
-                       const struct det_truth *truth, double scale)
+                       const struct det_truth *truth)
 {
     const struct det_backend *ops = m->dev->ops;
     struct det_rpn_assign assign = det_model_rpn_assign(m);
-    struct det_cls_loss cls = det_model_rpn_cls_loss(m, scale);
+    const float *scale = &m->d.control->loss_scale;
+    struct det_cls_loss cls = det_model_rpn_cls_loss(m);
     struct det_box_loss box = box_loss(m->config.rpn_smooth_l1_beta, cls.avg_factor, scale);
+    cls.loss_scale = scale;
     box.reduction = cls.reduction;
     int rows = images->n * m->n_anchors;
     ops->rpn_assign(m->dev, &assign, m->d.anchors, images, truth, &m->d.control->step,
@@ -47,7 +50,7 @@ static void rpn_losses(struct det_model *m, const struct det_images *images,
 }
 
 /* The RoI head's forward, losses and backward, down to the pyramid's gradients. */
-static void box_losses(struct det_model *m, double scale)
+static void box_losses(struct det_model *m)
 {
     const struct det_backend *ops = m->dev->ops;
     const struct det_rois *rois = &m->d.rois;
@@ -56,8 +59,10 @@ static void box_losses(struct det_model *m, double scale)
     struct net_tensor *features = &m->box_head.tensors[m->box_features];
     struct net_tensor *logits = &m->box_head.tensors[m->box_logits];
     struct net_tensor *deltas = &m->box_head.tensors[m->box_deltas];
-    struct det_cls_loss cls = det_model_roi_cls_loss(m, scale);
+    const float *scale = &m->d.control->loss_scale;
+    struct det_cls_loss cls = det_model_roi_cls_loss(m);
     struct det_box_loss box = box_loss(m->config.roi_smooth_l1_beta, DET_AVG_SAMPLED, scale);
+    cls.loss_scale = scale;
 
     det_model_pool_rois(m, &pool, rois, features->value);
     net_forward(&m->box_head, m->dev, m->max.train_rois);
@@ -71,7 +76,7 @@ static void box_losses(struct det_model *m, double scale)
 }
 
 /* The mask head sees the positive RoIs only; without any its loss and gradients are exactly 0. */
-static void mask_losses(struct det_model *m, const struct det_truth *truth, double scale)
+static void mask_losses(struct det_model *m, const struct det_truth *truth)
 {
     const struct det_backend *ops = m->dev->ops;
     struct det_rois *rois = &m->d.mask_rois;
@@ -85,8 +90,8 @@ static void mask_losses(struct det_model *m, const struct det_truth *truth, doub
     net_forward(&m->mask_head, m->dev, m->max.train_masks);
     decided(m, DET_PASS_MASK_HEAD);
     ops->mask_targets(m->dev, rois, truth, DET_MASK_SIZE, m->d.mask_targets);
-    ops->mask_loss(m->dev, (float)scale, m->max.train_masks, m->n_classes + 1, DET_MASK_SIZE,
-                   rois->count, logits->value, m->d.mask_targets, rois->labels,
+    ops->mask_loss(m->dev, &m->d.control->loss_scale, m->max.train_masks, m->n_classes + 1,
+                   DET_MASK_SIZE, rois->count, logits->value, m->d.mask_targets, rois->labels,
                    m->d.losses + DET_LOSS_MASK, logits->grad);
     net_backward(&m->mask_head, m->dev, m->max.train_masks);
     det_model_pool_rois_backward(m, &pool, rois, features->grad);
@@ -122,7 +127,7 @@ static void propose_and_assign(struct det_model *m, const struct det_images *ima
     decided(m, DET_PASS_ROIS);
 }
 
-void det_model_launch_pass(struct det_model *m, int n, double scale)
+void det_model_launch_pass(struct det_model *m, int n)
 {
     const struct det_backend *ops = m->dev->ops;
     struct det_images images = det_model_images(m, n);
@@ -130,11 +135,11 @@ void det_model_launch_pass(struct det_model *m, int n, double scale)
     ops->zero(m->dev, m->d.losses, m->results_bytes);
     det_model_trunk_forward(m, n);
     decided(m, DET_PASS_TRUNK);
-    rpn_losses(m, &images, &truth, scale);
+    rpn_losses(m, &images, &truth);
     propose_and_assign(m, &images, &truth);
     net_zero_external(&m->trunk, m->dev);
-    box_losses(m, scale);
+    box_losses(m);
     if (m->config.mask_enabled)
-        mask_losses(m, &truth, scale);
+        mask_losses(m, &truth);
     trunk_backward(m, n);
 }

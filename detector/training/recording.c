@@ -12,45 +12,43 @@ static void forget(struct det_model *m, struct det_model_recording *r)
 
 /* Record what `launch` does; 0 where the device records nothing: then `launch` is still to run. */
 static int record(struct det_model *m, struct det_model_recording *r,
-                  void (*launch)(struct det_model *m, int n, double scale))
+                  void (*launch)(struct det_model *m, int n))
 {
     const struct det_backend *ops = m->dev->ops;
     if (ops->record_begin(m->dev, NULL) != DET_OK)
         return m->records = 0;
-    launch(m, r->n, r->scale);
+    launch(m, r->n);
     return ops->record_end(m->dev, &r->at, NULL) == DET_OK; /* a failure: synchronize tells it */
 }
 
-static void run(struct det_model *m, struct det_model_recording *r, int n, double scale,
-                void (*launch)(struct det_model *m, int n, double scale))
+static void run(struct det_model *m, struct det_model_recording *r, int n,
+                void (*launch)(struct det_model *m, int n))
 {
-    int same = r->ran && r->n == n && r->scale == scale;
+    int same = r->ran && r->n == n;
     if (!same)
         forget(m, r);
     r->ran = 1;
     r->n = n;
-    r->scale = scale;
     if (same && m->records && !m->hook && (r->at || record(m, r, launch)))
         m->dev->ops->replay(m->dev, r->at);
     else
-        launch(m, n, scale);
+        launch(m, n);
 }
 
-static void launch_update(struct det_model *m, int n, double scale)
+static void launch_update(struct det_model *m, int n)
 {
     (void)n;
-    (void)scale;
     det_model_launch_update(m);
 }
 
-void det_model_run_pass(struct det_model *m, int n, double scale)
+void det_model_run_pass(struct det_model *m, int n)
 {
-    run(m, &m->pass, n, scale, det_model_launch_pass);
+    run(m, &m->pass, n, det_model_launch_pass);
 }
 
 void det_model_run_update(struct det_model *m)
 {
-    run(m, &m->update, 0, 0.0, launch_update);
+    run(m, &m->update, 0, launch_update);
 }
 
 void det_model_release_recordings(struct det_model *m)

@@ -71,8 +71,10 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
     enum det_code code = det_model_load_batch(m, samples, n, 1, err);
     if (code != DET_OK)
         return code;
+    const float scale = (float)(gradient_weight * m->scaler.scale);
     ops->upload(m->dev, &m->d.control->step, &step, sizeof step);
-    det_model_run_pass(m, n, gradient_weight * m->scaler.scale);
+    ops->upload(m->dev, &m->d.control->loss_scale, &scale, sizeof scale);
+    det_model_run_pass(m, n);
     ops->download(m->dev, m->h.results, m->d.losses, m->results_bytes);
     if ((code = ops->synchronize(m->dev, err)) != DET_OK)
         return code;
@@ -84,7 +86,7 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
 void det_model_begin_step(struct det_model *m, int64_t step, double gradient_weight)
 {
     m->under_way = (struct det_model_step){.step = step, .weight = gradient_weight};
-    det_model_upload_control(m, step);
+    det_model_upload_control(m, step, gradient_weight);
     det_model_zero_grad(m);
 }
 
@@ -98,7 +100,7 @@ enum det_code det_model_add_pass(struct det_model *m, const struct det_sample *s
     enum det_code code = det_model_load_batch(m, samples, n, 1, err);
     if (code != DET_OK)
         return code;
-    det_model_run_pass(m, n, m->under_way.weight * m->scaler.scale);
+    det_model_run_pass(m, n);
     m->dev->ops->copy(m->dev, (char *)m->d.results + (size_t)pass * m->results_bytes, m->d.losses,
                       m->results_bytes);
     m->under_way.objects += m->h.truth_first[n];

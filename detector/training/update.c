@@ -23,11 +23,12 @@ static struct det_update update_of(const struct det_model *m, double lr)
     };
 }
 
-void det_model_upload_control(struct det_model *m, int64_t step)
+void det_model_upload_control(struct det_model *m, int64_t step, double weight)
 {
     double lr = det_learning_rate(&m->config, step);
     struct det_update update = update_of(m, lr);
     struct det_step_control control = {.step = (uint32_t)step,
+                                       .loss_scale = (float)(weight * m->scaler.scale),
                                        .unscale = (float)(1.0 / m->scaler.scale),
                                        .terms = det_update_terms_of(&update)};
     m->dev->ops->upload(m->dev, m->d.control, &control, sizeof control);
@@ -82,7 +83,7 @@ enum det_code det_model_settle_update(struct det_model *m, int64_t step,
 enum det_code det_model_update(struct det_model *m, int64_t step, struct det_step_stats *stats,
                                struct det_error *err)
 {
-    det_model_upload_control(m, step);
+    det_model_upload_control(m, step, 1.0);
     det_model_run_update(m);
     return det_model_settle_update(m, step, stats, err);
 }

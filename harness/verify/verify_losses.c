@@ -36,8 +36,7 @@ static struct det_cls_loss plain_loss(double pos_weight)
                                  .pos_weight = (float)pos_weight,
                                  .reduction = DET_REDUCTION_MEAN,
                                  .avg_factor = DET_AVG_SAMPLED,
-                                 .focal_alpha = -1.0f,
-                                 .loss_scale = 1.0f};
+                                 .focal_alpha = -1.0f};
 }
 
 /* The file's avg_factor is a number. */
@@ -113,7 +112,7 @@ static void rpn_box_loss(struct verify_case *c)
     int dims[2];
     case_shape(c, "in.deltas", 2, dims);
     size_t rows = (size_t)dims[0];
-    struct det_box_loss loss = {.beta = (float)case_number(c, "beta"), .loss_scale = 1.0f};
+    struct det_box_loss loss = {.beta = (float)case_number(c, "beta")};
     divide_by_avg_factor(c, &loss.avg_factor, &loss.fixed_factor);
     const float *deltas = case_floats(c, "in.deltas", rows * 4);
     const float *targets = case_floats(c, "in.targets", rows * 4);
@@ -131,7 +130,7 @@ static void roi_box_loss(struct verify_case *c)
     case_shape(c, "in.deltas", 2, dims);
     size_t rows = (size_t)dims[0], n = rows * (size_t)dims[1];
     struct det_box_loss loss = {
-        .beta = (float)case_number(c, "beta"), .avg_factor = DET_AVG_SAMPLED, .loss_scale = 1.0f};
+        .beta = (float)case_number(c, "beta"), .avg_factor = DET_AVG_SAMPLED};
     const float *deltas = case_floats(c, "in.deltas", n);
     const float *targets = case_floats(c, "in.targets", rows * 4);
     const int32_t *labels = case_int32s(c, "in.labels", rows);
@@ -208,7 +207,7 @@ static void mask_loss(struct verify_case *c)
     struct loss_out out = loss_out(c, n);
     case_scratch(c, 0, det_mask_loss_scratch(dims[0]));
     if (!case_failed(c))
-        c->dev->ops->mask_loss(c->dev, 1.0f, dims[0], dims[1], size, NULL, logits, targets, labels,
+        c->dev->ops->mask_loss(c->dev, NULL, dims[0], dims[1], size, NULL, logits, targets, labels,
                                out.loss, out.gradient);
     case_check(c, "out.targets", targets, pixels, 1);
     check_loss(c, &out, "grad.logits", (double)pixels);

@@ -155,6 +155,8 @@ static void compare(const char *name, const struct mode *mode, const struct inpu
     cpu->ops->close(cpu);
 }
 
+static const float scale = 1024.0f;
+
 static struct mode mode_of(enum det_cls_loss_kind kind)
 {
     return (struct mode){.cls = {.kind = kind,
@@ -166,7 +168,7 @@ static struct mode mode_of(enum det_cls_loss_kind kind)
                                  .focal_gamma = 1.5f,
                                  .ohem_ratio = 1.7f,
                                  .ohem_min_positives = 3,
-                                 .loss_scale = 1024.0f},
+                                 .loss_scale = &scale},
                          .beta = 0.2f,
                          .gradient = 1};
 }

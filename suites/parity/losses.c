@@ -62,7 +62,7 @@ static void close_inputs(struct pair p, struct inputs *in)
 
 /* Hard negatives are chosen by a loss, which is a monotone function of a logit: of objectness rows,
  * whose order no last bit turns as long as no two logits are neighbours. */
-static struct det_cls_loss cls_loss(int kind, int factor)
+static struct det_cls_loss cls_loss(int kind, int factor, const float *loss_scale)
 {
     return (struct det_cls_loss){.kind = (enum det_cls_loss_kind)kind,
                                  .pos_weight = 5,
@@ -73,18 +73,19 @@ static struct det_cls_loss cls_loss(int kind, int factor)
                                  .focal_gamma = 2,
                                  .ohem_ratio = 2.5f,
                                  .ohem_min_positives = 1,
-                                 .loss_scale = 4};
+                                 .loss_scale = loss_scale};
 }
 
 Test(losses, classification)
 {
     struct pair p = open_pair();
+    struct twin scale = twin_floats(p, 1, 4);
     for (int mode = 0; mode < 3 * 5; mode++) {
-        struct det_cls_loss loss = cls_loss(mode / 5, mode % 5);
         char name[48];
         struct inputs rpn = open_inputs(p, ROWS, ROWS), roi = open_inputs(p, ROWS, ROWS * CLASSES);
         for (int gpu = 0; gpu < 2; gpu++) {
             struct det_device *dev = gpu ? p.cuda : p.cpu;
+            struct det_cls_loss loss = cls_loss(mode / 5, mode % 5, ON(scale, gpu));
             dev->ops->rpn_cls_loss(dev, &loss, ROWS, ON(rpn.x, gpu), ON(rpn.anchors, gpu),
                                    ON(rpn.loss, gpu), ON(rpn.dx, gpu), ON(rpn.stats, gpu));
             dev->ops->roi_cls_loss(dev, &loss, ROWS, CLASSES, ON(roi.count, gpu), ON(roi.x, gpu),
@@ -100,26 +101,29 @@ Test(losses, classification)
         close_inputs(p, &rpn);
         close_inputs(p, &roi);
     }
+    drop_twin(p, scale);
     close_pair(p);
 }
 
 Test(losses, boxes_and_masks)
 {
     struct pair p = open_pair();
-    struct det_box_loss loss = {1.0f / 9, DET_REDUCTION_MEAN, DET_AVG_SAMPLED, 0, 4};
+    struct twin scale = twin_floats(p, 1, 4);
     struct inputs rpn = open_inputs(p, ROWS, ROWS * 4);
     struct inputs roi = open_inputs(p, ROWS, ROWS * 4 * CLASSES);
     struct inputs mask = open_inputs(p, MASKS, MASKS * CLASSES * SIDE * SIDE);
     for (int gpu = 0; gpu < 2; gpu++) {
         struct det_device *dev = gpu ? p.cuda : p.cpu;
+        struct det_box_loss loss = {1.0f / 9, DET_REDUCTION_MEAN, DET_AVG_SAMPLED, 0,
+                                    ON(scale, gpu)};
         dev->ops->rpn_box_loss(dev, &loss, ROWS, ON(rpn.x, gpu), ON(rpn.targets, gpu),
                                ON(rpn.anchors, gpu), ON(rpn.loss, gpu), ON(rpn.dx, gpu));
         dev->ops->roi_box_loss(dev, &loss, ROWS, CLASSES, ON(roi.count, gpu), ON(roi.x, gpu),
                                ON(roi.targets, gpu), ON(roi.labels, gpu), ON(roi.loss, gpu),
                                ON(roi.dx, gpu));
-        dev->ops->mask_loss(dev, 4, MASKS, CLASSES, SIDE, ON(mask.count, gpu), ON(mask.x, gpu),
-                            ON(mask.targets, gpu), ON(mask.labels, gpu), ON(mask.loss, gpu),
-                            ON(mask.dx, gpu));
+        dev->ops->mask_loss(dev, ON(scale, gpu), MASKS, CLASSES, SIDE, ON(mask.count, gpu),
+                            ON(mask.x, gpu), ON(mask.targets, gpu), ON(mask.labels, gpu),
+                            ON(mask.loss, gpu), ON(mask.dx, gpu));
     }
     expect_same(p, "rpn_box_loss", "loss", rpn.loss,
                 sizeof(double)); /* neither exp nor log in it */
@@ -130,5 +134,6 @@ Test(losses, boxes_and_masks)
     close_inputs(p, &rpn);
     close_inputs(p, &roi);
     close_inputs(p, &mask);
+    drop_twin(p, scale);
     close_pair(p);
 }

@@ -18,7 +18,7 @@ TestSuite(box_losses, .init = set_up, .fini = tear_down);
 
 static struct det_box_loss smooth(float beta)
 {
-    return (struct det_box_loss){.beta = beta, .avg_factor = DET_AVG_SAMPLED, .loss_scale = 1.0f};
+    return (struct det_box_loss){.beta = beta, .avg_factor = DET_AVG_SAMPLED};
 }
 
 static double one_box(struct det_box_loss loss, const float deltas[4], float gradient[4])

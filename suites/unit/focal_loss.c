@@ -23,8 +23,7 @@ static struct det_cls_loss focal(float alpha, float gamma)
                                  .pos_weight = 1.0f,
                                  .avg_factor = DET_AVG_SAMPLED,
                                  .focal_alpha = alpha,
-                                 .focal_gamma = gamma,
-                                 .loss_scale = 1.0f};
+                                 .focal_gamma = gamma};
 }
 
 static double binary(struct det_cls_loss loss, float logit, int8_t label, float *gradient)
@@ -39,7 +38,7 @@ Test(focal_loss, gamma_zero_is_weighted_cross_entropy)
 {
     for (enum test_loss kind = RPN_CLS; kind <= ROI_CLS; kind++) {
         struct test_input in = test_input_make(kind, 15, 24, 4);
-        struct det_cls_loss plain = test_cls_loss(&test_modes[5], 1.0f), loss = plain;
+        struct det_cls_loss plain = test_cls_loss(&test_modes[5], NULL), loss = plain;
         float want_dx[TEST_ROWS * TEST_CLASSES], dx[TEST_ROWS * TEST_CLASSES];
         int8_t labels[24];
         double want, got;

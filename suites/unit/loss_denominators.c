@@ -356,7 +356,6 @@ static const struct det_cls_loss good_cls = {
     .focal_gamma = 2.0f,
     .ohem_ratio = 3.0f,
     .ohem_min_positives = 1,
-    .loss_scale = 1.0f,
 };
 
 static void expect_refused(struct det_cls_loss loss, const char *word)
@@ -404,9 +403,6 @@ Test(loss_denominators, parameters_out_of_range_are_refused)
     bad.ohem_min_positives = -1;
     expect_refused(bad, "ohem_min_positives");
     bad = good_cls;
-    bad.loss_scale = 0.0f;
-    expect_refused(bad, "loss_scale");
-    bad = good_cls;
     bad.kind = DET_CLS_FOCAL;
     bad.focal_gamma = -2.0f;
     expect_refused(bad, "focal_gamma");
@@ -418,7 +414,7 @@ Test(loss_denominators, parameters_out_of_range_are_refused)
 
 Test(loss_denominators, box_losses_are_checked_too)
 {
-    struct det_box_loss box = {0.0f, DET_REDUCTION_MEAN, DET_AVG_SAMPLED, 0, 1.0f};
+    struct det_box_loss box = {0.0f, DET_REDUCTION_MEAN, DET_AVG_SAMPLED, 0, NULL};
     struct det_error err = {0};
     cr_expect_eq(det_box_loss_check(&box, &err), DET_OK, "%s", err.message);
     box.beta = -1.0f;

@@ -22,7 +22,7 @@ static double run(int rows, const float *logits, const float *targets, const int
                   float *dlogits)
 {
     double out = NAN;
-    det_mask_loss(dev, 1.0f, rows, CLASSES, SIDE, NULL, logits, targets, labels, &out, dlogits);
+    det_mask_loss(dev, NULL, rows, CLASSES, SIDE, NULL, logits, targets, labels, &out, dlogits);
     return out;
 }
 

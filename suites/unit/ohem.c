@@ -59,8 +59,7 @@ static struct det_cls_loss mined(float ratio, int min_positives)
                                  .pos_weight = 2.0f,
                                  .avg_factor = DET_AVG_SAMPLED,
                                  .ohem_ratio = ratio,
-                                 .ohem_min_positives = min_positives,
-                                 .loss_scale = 1.0f};
+                                 .ohem_min_positives = min_positives};
 }
 
 /* Two positives, ratio 1.5: three negatives, the hardest: logits 3, 2 and 1. Mean over the five

@@ -143,8 +143,8 @@ Test(perfect_heads, anchors_that_know_propose_the_objects)
     static float boxes[IMAGES * PROPOSALS][4], scores[IMAGES * PROPOSALS];
     int32_t count[IMAGES], not_finite;
     struct det_rpn_sampled sampled = sample_anchors();
-    struct det_cls_loss cls = {.pos_weight = 5.0f, .avg_factor = DET_AVG_SAMPLED, .loss_scale = 1};
-    struct det_box_loss box = {.beta = 1 / 9.0f, .avg_factor = DET_AVG_SAMPLED, .loss_scale = 1};
+    struct det_cls_loss cls = {.pos_weight = 5.0f, .avg_factor = DET_AVG_SAMPLED};
+    struct det_box_loss box = {.beta = 1 / 9.0f, .avg_factor = DET_AVG_SAMPLED};
     struct det_proposals proposals = {boxes[0], scores, count, &not_finite, PROPOSALS};
     struct det_cls_stats stats;
     double loss;
@@ -235,8 +235,8 @@ Test(perfect_heads, rois_that_know_detect_the_objects)
     static float boxes[IMAGES * PROPOSALS][4], scores[IMAGES * PROPOSALS];
     static int32_t found_labels[IMAGES * PROPOSALS];
     int32_t count[IMAGES], not_finite;
-    struct det_cls_loss cls = {.pos_weight = 3.0f, .avg_factor = DET_AVG_WEIGHTS, .loss_scale = 1};
-    struct det_box_loss box = {.beta = 1 / 9.0f, .avg_factor = DET_AVG_SAMPLED, .loss_scale = 1};
+    struct det_cls_loss cls = {.pos_weight = 3.0f, .avg_factor = DET_AVG_WEIGHTS};
+    struct det_box_loss box = {.beta = 1 / 9.0f, .avg_factor = DET_AVG_SAMPLED};
     struct det_detections found = {PROPOSALS, boxes[0], scores, found_labels, count, &not_finite};
     struct det_cls_stats stats;
     double loss;
@@ -304,7 +304,7 @@ Test(perfect_heads, masks_that_know_paste_the_objects)
                 float t = fminf(fmaxf(targets[r][i], 1e-6f), 1.0f - 1e-6f);
                 logits[r][c][i] = (c == positives.labels[r] ? 1.0f : -1.0f) * logf(t / (1.0f - t));
             }
-    dev->ops->mask_loss(dev, 1.0f, ROIS, CLASSES, SIDE, &positives.count, logits[0][0], targets[0],
+    dev->ops->mask_loss(dev, NULL, ROIS, CLASSES, SIDE, &positives.count, logits[0][0], targets[0],
                         positives.labels, &loss, dlogits[0][0]);
     for (int r = 0; r < positives.count; r++)
         for (int c = 0; c < CLASSES; c++)

@@ -20,7 +20,7 @@ TestSuite(roi_cls_loss, .init = set_up, .fini = tear_down);
 static struct det_cls_loss weighted(float pos_weight, enum det_avg_factor avg_factor)
 {
     return (struct det_cls_loss){
-        .pos_weight = pos_weight, .avg_factor = avg_factor, .loss_scale = 1.0f};
+        .pos_weight = pos_weight, .avg_factor = avg_factor};
 }
 
 static double run(struct det_cls_loss loss, int rows, int classes, const float *logits,

@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#define SCALE 8.0 /* of the losses' gradients */
-
 /* A model of which only the configuration is there, with `settings` (ends with NULL) in it. */
 static struct det_model *configured(const char *const *settings)
 {
@@ -122,14 +120,13 @@ static void expect_loss(const char *what, const struct det_cls_loss *loss, doubl
     expect_number("focal_gamma", (double)loss->focal_gamma, 2.5);
     expect_number("ohem_neg_pos_ratio", (double)loss->ohem_ratio, 3.25);
     cr_expect_eq(loss->ohem_min_positives, 11, "%s", what);
-    expect_number("loss scale", (double)loss->loss_scale, SCALE);
 }
 
 Test(settings, each_loss_has_its_own_weight)
 {
     const struct det_model *m = configured(distinct);
-    struct det_cls_loss rpn = det_model_rpn_cls_loss(m, SCALE);
-    struct det_cls_loss roi = det_model_roi_cls_loss(m, SCALE);
+    struct det_cls_loss rpn = det_model_rpn_cls_loss(m);
+    struct det_cls_loss roi = det_model_roi_cls_loss(m);
     expect_loss("loss_rpn_cls", &rpn, 5.5);
     expect_loss("loss_cls", &roi, 3.5);
 }
@@ -162,8 +159,7 @@ Test(settings, each_choice_reaches_its_loss)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct det_model *m = configured(cases[i].settings);
-        struct det_cls_loss loss[2] = {det_model_roi_cls_loss(m, 1.0),
-                                       det_model_rpn_cls_loss(m, 1.0)};
+        struct det_cls_loss loss[2] = {det_model_roi_cls_loss(m), det_model_rpn_cls_loss(m)};
         const struct det_cls_loss *got = &loss[cases[i].of_rpn];
         const struct det_cls_loss *other = &loss[!cases[i].of_rpn];
         cr_expect_eq(got->kind, cases[i].kind, "case %zu: kind %d", i, (int)got->kind);

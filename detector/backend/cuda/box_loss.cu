@@ -84,7 +84,7 @@ DET_BLOCK_BODY void box_sum(const struct det_block *b, const struct box_args *a,
     DET_EACH_THREAD(b, t)
         if (t == 0) {
             *a->out = s->sum * inverse;
-            *a->factor = (float)(inverse * (double)a->loss.loss_scale);
+            *a->factor = (float)(inverse * det_loss_scale(a->loss.loss_scale));
         }
 }
 

@@ -196,7 +196,7 @@ DET_BLOCK_BODY void finish(const struct cls_args *a, uint64_t limit, float highe
         det_avg_inverse(loss->reduction, loss->avg_factor, loss->fixed_factor, &s->counts);
     *a->out = s->sum * inverse;
     a->decided->limit = limit;
-    a->decided->factor = (float)(inverse * (double)loss->loss_scale);
+    a->decided->factor = (float)(inverse * det_loss_scale(loss->loss_scale));
     if (!a->stats)
         return;
     s->stats.max_foreground = highest;

@@ -4,10 +4,11 @@
 #include "detector/backend/cuda/kernel.h"
 #include "detector/backend/cuda/live.h"
 #include "detector/backend/cuda/ops.h"
+#include "detector/bodies/avg_factor.h"
 #include "detector/bodies/losses.h"
 
 struct mask_args {
-    float loss_scale;
+    const float *loss_scale;
     int rows, classes, plane; /* plane: pixels of a mask */
     const int32_t *count;
     const float *logits, *targets;
@@ -69,7 +70,7 @@ DET_BLOCK_BODY void mask_row(const struct det_block *b, const struct mask_args *
     size_t row = (size_t)r * (size_t)width;
     if (r >= live)
         return;
-    float factor = (float)(pixel_inverse(b, a, live, s) * (double)a->loss_scale);
+    float factor = (float)(pixel_inverse(b, a, live, s) * det_loss_scale(a->loss_scale));
     DET_EACH_THREAD(b, t) {
         if (t == 0)
             s->sum = 0.0;
@@ -101,7 +102,7 @@ DET_BLOCK_BODY void mask_sum(const struct det_block *b, const struct mask_args *
 DET_KERNEL(mask_row, struct mask_args, struct mask_shared, DET_NARROW)
 DET_KERNEL(mask_sum, struct mask_args, struct mask_shared, DET_NARROW)
 
-void det_cuda_mask_loss(struct det_device *dev, float loss_scale, int rows, int classes, int size,
+void det_cuda_mask_loss(struct det_device *dev, const float *loss_scale, int rows, int classes, int size,
                         const int32_t *count, const float *logits, const float *targets,
                         const int32_t *labels, double *out, float *dlogits)
 {

@@ -123,7 +123,7 @@ void det_cuda_roi_cls_loss(struct det_device *, const struct det_cls_loss *, int
 void det_cuda_roi_box_loss(struct det_device *, const struct det_box_loss *, int rows, int classes,
                            const int32_t *count, const float *deltas, const float *targets,
                            const int32_t *labels, double *loss, float *ddeltas);
-void det_cuda_mask_loss(struct det_device *, float loss_scale, int rows, int classes, int size,
+void det_cuda_mask_loss(struct det_device *, const float *loss_scale, int rows, int classes, int size,
                         const int32_t *count, const float *logits, const float *targets,
                         const int32_t *labels, double *loss, float *dlogits);
 void det_cuda_sum_squares(struct det_device *, size_t n, const float *g, double *sum);
