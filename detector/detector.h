@@ -1,9 +1,9 @@
 /* The reference detector: Mask R-CNN (He et al., ICCV 2017) with FPN (Lin et al., CVPR 2017), with
  * torchvision's semantics and parameter names. This is the library's one public header.
  *
- * The way of the data: det_model_create plans all memory; det_model_load_batch takes images and
- * ground truth; det_model_forward_backward computes the five losses and every gradient;
- * det_model_step clips and updates; det_model_infer gives detections. */
+ * The way of the data: det_model_create plans all memory; det_model_bring_batch takes images and
+ * ground truth; a step's passes compute the five losses and every gradient, its update clips and
+ * updates; det_model_infer gives detections. */
 #ifndef DET_DETECTOR_H
 #define DET_DETECTOR_H
 
@@ -79,14 +79,17 @@ enum det_code det_model_update(struct det_model *model, int64_t step, struct det
                                struct det_error *err);
 /* A whole optimiser step, for which the host waits once: the same bits as zero_grad, a
  * forward_backward for each pass, and update. begin_step uploads what changes from step to step and
- * zeroes the gradients; add_pass (at most train.accumulate times) copies the samples and launches a
- * pass over them, with gradients times gradient_weight; end_step launches the update. While a GPU
- * computes the host is free: the samples may be overwritten with those of the next step. wait then
+ * zeroes the gradients; add_pass (at most train.accumulate times) launches a pass over the batch that
+ * was brought last, with gradients times gradient_weight; end_step launches the update. wait then
  * fills all of *stats, losses averaged and counts added over the passes, and returns what
- * det_model_update would. */
+ * det_model_update would.
+ * bring_batch sends a pass's samples to the device; they may be overwritten when it returns. On a GPU
+ * they travel while it computes: the batch of the next pass is best brought once a pass is launched.
+ * Inference in between leaves it where it is. */
+enum det_code det_model_bring_batch(struct det_model *model, const struct det_sample *samples, int n,
+                                    struct det_error *err);
 void det_model_begin_step(struct det_model *model, int64_t step, double gradient_weight);
-enum det_code det_model_add_pass(struct det_model *model, const struct det_sample *samples, int n,
-                                 struct det_error *err);
+enum det_code det_model_add_pass(struct det_model *model, struct det_error *err);
 void det_model_end_step(struct det_model *model);
 enum det_code det_model_wait(struct det_model *model, struct det_step_stats *stats,
                              struct det_error *err);

@@ -264,6 +264,13 @@ enum det_products { DET_PRODUCTS_FP32, DET_PRODUCTS_TF32, DET_PRODUCTS_BF16, DET
 
 struct det_recording; /* a device's */
 
+/* Memory through which batches come to the device while it computes: made by `staging_open`, embedded
+ * at the head of the backend's own. */
+struct det_staging {
+    void *host;         /* to be written between staging_write and staging_send */
+    const void *device; /* to be read by what is launched between staging_receive and staging_done */
+};
+
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 struct det_backend {
@@ -284,6 +291,22 @@ struct det_backend {
     void (*zero)(struct det_device *dev, void *block, size_t bytes);
     void (*copy)(struct det_device *dev, void *to, const void *from, size_t bytes); /* on the device */
     enum det_code (*synchronize)(struct det_device *dev, struct det_error *err);
+
+    /* A way of its own for `bytes` from host to device. staging_write waits until the host's memory may
+     * be written: what was sent before has left it. staging_send starts to copy its first `bytes` and
+     * returns; they arrive beside what the device computes, but never before what was launched up to
+     * the last staging_done has read what lay there. What is launched after staging_receive finds what
+     * was sent last; staging_done ends that. None of it can be recorded; failures surface in
+     * `synchronize`. *out is the caller's, who calls staging_close. (CPU: both sides are one memory,
+     * and nothing waits.) */
+    enum det_code (*staging_open)(struct det_device *dev, size_t bytes, const char *what,
+                                  struct det_staging **out, struct det_error *err);
+    void (*staging_close)(struct det_device *dev, struct det_staging *staging); /* NULL allowed */
+    void (*staging_write)(struct det_device *dev, struct det_staging *staging);
+    void (*staging_send)(struct det_device *dev, struct det_staging *staging, size_t bytes);
+    void (*staging_receive)(struct det_device *dev, struct det_staging *staging);
+    void (*staging_done)(struct det_device *dev, struct det_staging *staging);
+
     /* Grow the device's scratch to at least `per_worker` bytes for each worker and `shared` bytes
      * for all of them together. Set-up only; the operations' headers say what each one needs. */
     enum det_code (*reserve_scratch)(struct det_device *dev, size_t per_worker, size_t shared,

@@ -165,6 +165,44 @@ static enum det_code cpu_synchronize(struct det_device *dev, struct det_error *e
     return DET_OK;
 }
 
+/* One memory is both sides: what was written has arrived. */
+static enum det_code cpu_staging_open(struct det_device *dev, size_t bytes, const char *what,
+                                      struct det_staging **out, struct det_error *err)
+{
+    *out = NULL;
+    struct det_staging *staging = calloc(1, sizeof *staging);
+    if (!staging)
+        return det_fail(err, DET_NO_MEMORY, "cpu: %s", what);
+    enum det_code code = dev->ops->alloc(dev, bytes, what, &staging->host, err);
+    if (code != DET_OK) {
+        free(staging);
+        return code;
+    }
+    staging->device = staging->host;
+    *out = staging;
+    return DET_OK;
+}
+
+static void cpu_staging_close(struct det_device *dev, struct det_staging *staging)
+{
+    if (staging)
+        dev->ops->release(dev, staging->host);
+    free(staging);
+}
+
+static void cpu_staging_send(struct det_device *dev, struct det_staging *staging, size_t bytes)
+{
+    (void)dev;
+    (void)staging;
+    (void)bytes;
+}
+
+static void cpu_staging_no_wait(struct det_device *dev, struct det_staging *staging)
+{
+    (void)dev;
+    (void)staging;
+}
+
 /* Replace a block by a larger one; contents are not kept. */
 static enum det_code grow(unsigned char **block, size_t *size, size_t bytes, size_t count,
                           const char *what, struct det_error *err)
@@ -204,6 +242,12 @@ static const struct det_backend cpu_backend = {
     .zero = cpu_zero,
     .copy = cpu_copy,
     .synchronize = cpu_synchronize,
+    .staging_open = cpu_staging_open,
+    .staging_close = cpu_staging_close,
+    .staging_write = cpu_staging_no_wait,
+    .staging_send = cpu_staging_send,
+    .staging_receive = cpu_staging_no_wait,
+    .staging_done = cpu_staging_no_wait,
     .reserve_scratch = cpu_reserve_scratch,
     .set_products = cpu_set_products,
     .measure_begin = cpu_measure_begin,

@@ -86,7 +86,7 @@ enum det_code det_model_infer(struct det_model *m, const struct det_sample *samp
                               struct det_image_detections *out, struct det_infer_stats *stats,
                               struct det_error *err)
 {
-    enum det_code code = det_model_load_batch(m, samples, n, 0, err);
+    enum det_code code = det_model_load_batch(m, &m->to_infer, samples, n, err);
     if (code != DET_OK)
         return code;
     int masks = m->config.mask_enabled && out[0].mask_logits;

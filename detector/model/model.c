@@ -225,5 +225,6 @@ size_t det_model_memory(const struct det_model *m)
 {
     int states = m->config.optimizer_kind == DET_CONFIG_ADAMW ? 2 : 1;
     return m->trunk.bytes + m->box_head.bytes + m->mask_head.bytes + m->buffers.bytes +
+           m->ways_bytes +
            det_parameters_bytes(&m->params, states);
 }

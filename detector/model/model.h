@@ -25,16 +25,23 @@ struct det_model_limits { /* rows planned for */
     int passes;                             /* of one optimiser step */
 };
 
+struct det_batch {      /* what is known of a batch beside its images, side by side (batch.c) */
+    int64_t *ids;       /* [images] */
+    float *heights, *widths;
+    int32_t *first;     /* [images + 1] of the ground truth's rows; from here on only in training */
+    int32_t *labels;    /* [max_objects of each image] */
+    float *boxes;       /* [likewise, 4] */
+    uint8_t *masks;     /* [likewise, canvas]; without a mask head none */
+    size_t truth;       /* where `first` stands */
+};
+
 struct det_model_device { /* device memory, planned in model_buffers.c */
     float *anchors;       /* [A, 4] */
     float *logits;        /* [images, A] objectness, rows in anchor order */
     float *deltas;        /* [images, A, 4] */
     float *dlogits, *ddeltas;
-    int64_t *image_ids;
-    float *image_heights, *image_widths;
-    float *truth_boxes;
-    int32_t *truth_labels, *truth_first;
-    uint8_t *truth_masks;
+    void *batch_block;    /* what `batch` points into */
+    struct det_batch batch;
     struct det_rpn_sampled rpn_sampled;
     struct det_proposals proposals;
     struct det_rois rois, mask_rois;
@@ -49,12 +56,17 @@ struct det_model_device { /* device memory, planned in model_buffers.c */
     void *results;        /* [passes] of the step under way, model.results_bytes each */
 };
 
-struct det_model_host { /* staging, owned (malloc) */
-    int64_t *image_ids;
-    float *image_heights, *image_widths;
-    float *truth_boxes;
-    int32_t *truth_labels, *truth_first;
-    void *block;
+/* A way for batches: the images, then the facts of struct det_batch. Training and inference have one
+ * each, so that a batch brought ahead outlasts an evaluation. */
+struct det_model_way {
+    struct det_staging *staging; /* owned */
+    int most;                    /* images that there is room for */
+    size_t facts;                /* where they begin */
+    size_t bytes;                /* used by the batch on its way; at first, all there are */
+    int n, objects;              /* images of that batch, 0: none is on its way; its ground-truth rows */
+};
+
+struct det_model_host { /* owned (malloc) */
     unsigned char *results; /* as on the device */
     float *rows;          /* what the monitors and inference read back: see det_model_host_rows */
 };
@@ -102,6 +114,8 @@ struct det_model {
     int level_first[DET_MAX_LEVELS + 1];
     struct det_model_device d;
     struct det_model_host h;
+    struct det_model_way to_train, to_infer;
+    size_t ways_bytes;    /* of both, on the device */
     struct det_buffers buffers;
     struct det_loss_scaler scaler;
     int64_t updates;      /* optimiser steps made: AdamW's bias correction */
@@ -135,9 +149,19 @@ void det_model_release_buffers(struct det_model *m);
 /* Scratch for proposals, targets, pooling and losses; the nets reserve their own. */
 enum det_code det_model_reserve_scratch(struct det_model *m, struct det_error *err);
 
-/* Copy n samples to the device: normalised images, ids and sizes, ground truth without crowds. */
-enum det_code det_model_load_batch(struct det_model *m, const struct det_sample *samples, int n,
-                                   int with_truth, struct det_error *err);
+/* Bytes of a batch's facts (struct det_batch); d.batch pointed into the block taken for it. */
+size_t det_batch_bytes(const struct det_model *m);
+void det_batch_place(struct det_model *m);
+
+/* Memory for batches on their way, at set-up, once d.batch is placed. */
+enum det_code det_model_open_ways(struct det_model *m, struct det_error *err);
+void det_model_close_ways(struct det_model *m);
+
+/* The batch on its way to the operations' places: normalised images, ids, sizes, and in training
+ * ground truth without crowds. load: brought (det_model_bring_batch) and received at once. */
+void det_model_receive_batch(struct det_model *m, struct det_model_way *way);
+enum det_code det_model_load_batch(struct det_model *m, struct det_model_way *way,
+                                   const struct det_sample *samples, int n, struct det_error *err);
 
 /* Scratch of a device that measures it: every sequence that will run is gone through once. */
 enum det_code det_model_settle_scratch(struct det_model *m, struct det_error *err);

@@ -1,4 +1,4 @@
-/* The model's device memory beside its nets, and the host memory that batches are packed in. */
+/* The model's device memory beside its nets, and the host memory that is read back into. */
 #include "detector/model/model.h"
 
 #include <stdlib.h>
@@ -37,19 +37,6 @@ static void want_rois(struct det_model *m, struct det_rois *rois, int max)
     WANT(rois->targets, 4 * (size_t)max);
     WANT(rois->index, max);
     WANT(rois->n_positive, 1);
-}
-
-static void want_batch(struct det_model *m)
-{
-    size_t objects = (size_t)m->max.max_objects * (size_t)m->max.train_images;
-    WANT(m->d.image_ids, m->max.images);
-    WANT(m->d.image_heights, m->max.images);
-    WANT(m->d.image_widths, m->max.images);
-    WANT(m->d.truth_boxes, 4 * objects);
-    WANT(m->d.truth_labels, objects);
-    WANT(m->d.truth_first, m->max.images + 1);
-    if (m->config.mask_enabled)
-        WANT(m->d.truth_masks, objects * (size_t)m->canvas_h * (size_t)m->canvas_w);
 }
 
 /* What a pass leaves to be read, side by side: copied away as one piece. */
@@ -94,19 +81,6 @@ size_t det_model_host_rows(const struct det_model *m)
 
 static enum det_code take_host(struct det_model *m, struct det_error *err)
 {
-    size_t images = (size_t)m->max.images;
-    size_t objects = (size_t)m->max.max_objects * (size_t)m->max.train_images;
-    size_t bytes = images * (sizeof(int64_t) + 2 * sizeof(float) + sizeof(int32_t)) +
-                   sizeof(int32_t) + objects * (4 * sizeof(float) + sizeof(int32_t));
-    m->h.block = calloc(1, bytes);
-    if (!m->h.block)
-        return det_fail(err, DET_NO_MEMORY, "batch staging: %zu bytes", bytes);
-    m->h.image_ids = m->h.block;
-    m->h.image_heights = (float *)(m->h.image_ids + images);
-    m->h.image_widths = m->h.image_heights + images;
-    m->h.truth_boxes = m->h.image_widths + images;
-    m->h.truth_labels = (int32_t *)(m->h.truth_boxes + 4 * objects);
-    m->h.truth_first = m->h.truth_labels + objects;
     m->h.rows = malloc(det_model_host_rows(m) * sizeof *m->h.rows);
     if (!m->h.rows)
         return det_fail(err, DET_NO_MEMORY, "%zu rows read back", det_model_host_rows(m));
@@ -121,16 +95,20 @@ enum det_code det_model_take_buffers(struct det_model *m, struct det_error *err)
     want_rpn(m);
     want_rois(m, &m->d.rois, m->max.rois);
     want_rois(m, &m->d.mask_rois, m->max.masks);
-    want_batch(m);
+    det_buffers_want(&m->buffers, &m->d.batch_block, 1, det_batch_bytes(m));
     want_results(m);
     enum det_code code = det_buffers_take(&m->buffers, m->dev, "proposals and targets", err);
+    if (code != DET_OK)
+        return code;
+    det_batch_place(m);
+    code = det_model_open_ways(m, err);
     return code == DET_OK ? take_host(m, err) : code;
 }
 
 void det_model_release_buffers(struct det_model *m)
 {
+    det_model_close_ways(m);
     det_buffers_release(&m->buffers, m->dev);
-    free(m->h.block);
     free(m->h.rows);
     free(m->h.results);
 }

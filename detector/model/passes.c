@@ -4,9 +4,9 @@
 struct det_images det_model_images(const struct det_model *m, int n)
 {
     return (struct det_images){.n = n,
-                               .ids = m->d.image_ids,
-                               .heights = m->d.image_heights,
-                               .widths = m->d.image_widths};
+                               .ids = m->d.batch.ids,
+                               .heights = m->d.batch.heights,
+                               .widths = m->d.batch.widths};
 }
 
 void det_model_trunk_forward(struct det_model *m, int n)

@@ -6,10 +6,10 @@
 
 static struct det_truth truth_of(const struct det_model *m)
 {
-    return (struct det_truth){.boxes = m->d.truth_boxes,
-                              .labels = m->d.truth_labels,
-                              .masks = m->d.truth_masks,
-                              .first = m->d.truth_first,
+    return (struct det_truth){.boxes = m->d.batch.boxes,
+                              .labels = m->d.batch.labels,
+                              .masks = m->d.batch.masks,
+                              .first = m->d.batch.first,
                               .mask_h = m->canvas_h,
                               .mask_w = m->canvas_w,
                               .max_rows = m->max.max_objects * m->max.train_images};

@@ -68,7 +68,7 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
                                          struct det_step_stats *stats, struct det_error *err)
 {
     const struct det_backend *ops = m->dev->ops;
-    enum det_code code = det_model_load_batch(m, samples, n, 1, err);
+    enum det_code code = det_model_load_batch(m, &m->to_train, samples, n, err);
     if (code != DET_OK)
         return code;
     const float scale = (float)(gradient_weight * m->scaler.scale);
@@ -79,7 +79,7 @@ enum det_code det_model_forward_backward(struct det_model *m, const struct det_s
     if ((code = ops->synchronize(m->dev, err)) != DET_OK)
         return code;
     read_pass(m, 0, stats);
-    stats->objects = m->h.truth_first[n];
+    stats->objects = m->to_train.objects;
     return DET_OK;
 }
 
@@ -90,20 +90,20 @@ void det_model_begin_step(struct det_model *m, int64_t step, double gradient_wei
     det_model_zero_grad(m);
 }
 
-enum det_code det_model_add_pass(struct det_model *m, const struct det_sample *samples, int n,
-                                 struct det_error *err)
+enum det_code det_model_add_pass(struct det_model *m, struct det_error *err)
 {
     int pass = m->under_way.passes;
     if (pass == m->max.passes)
         return det_fail(err, DET_INVALID, "step %lld: more than the %d passes planned for",
                         (long long)m->under_way.step, m->max.passes);
-    enum det_code code = det_model_load_batch(m, samples, n, 1, err);
-    if (code != DET_OK)
-        return code;
-    det_model_run_pass(m, n);
+    if (m->to_train.n == 0)
+        return det_fail(err, DET_INVALID, "step %lld: no batch was brought for pass %d",
+                        (long long)m->under_way.step, pass);
+    det_model_receive_batch(m, &m->to_train);
+    det_model_run_pass(m, m->last_images);
     m->dev->ops->copy(m->dev, (char *)m->d.results + (size_t)pass * m->results_bytes, m->d.losses,
                       m->results_bytes);
-    m->under_way.objects += m->h.truth_first[n];
+    m->under_way.objects += m->to_train.objects;
     m->under_way.passes++;
     return DET_OK;
 }

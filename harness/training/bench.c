@@ -13,6 +13,7 @@ struct bench {
     struct loader loader;
     struct det_image_detections *found; /* [eval.batch_size], owned */
     int steps, warmup;
+    int brought;     /* a batch is on the device */
     double *seconds; /* [steps], owned */
     double rpn_positives, roi_positives;
 };
@@ -27,16 +28,25 @@ static enum det_code load(struct bench *b, int step, struct det_error *err)
     return loader_load(&b->loader, (int64_t)step * batch, batch, err);
 }
 
+static enum det_code bring(struct bench *b, struct det_error *err)
+{
+    b->brought = 1;
+    return det_model_bring_batch(b->setup.model, b->loader.samples, b->loader.batch, err);
+}
+
+/* As the trainer makes it: the next batch goes to the device while this one is computed. */
 static enum det_code train_step(struct bench *b, int step, struct det_error *err)
 {
     struct det_step_stats stats;
+    enum det_code code = b->brought ? DET_OK : bring(b, err);
     det_model_begin_step(b->setup.model, step, 1.0);
-    enum det_code code =
-        det_model_add_pass(b->setup.model, b->loader.samples, b->loader.batch, err);
-    if (code != DET_OK)
+    if (code != DET_OK || (code = det_model_add_pass(b->setup.model, err)) != DET_OK)
         return code;
     det_model_end_step(b->setup.model);
-    code = det_model_wait(b->setup.model, &stats, err);
+    if ((code = bring(b, err)) == DET_OK)
+        code = det_model_wait(b->setup.model, &stats, err);
+    if (code != DET_OK)
+        return code;
     b->rpn_positives += stats.rpn.positives;
     b->roi_positives += stats.roi.positives;
     return code;

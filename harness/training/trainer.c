@@ -23,7 +23,7 @@ struct trainer {
     struct evaluator evaluator;
     struct run_log *log;
     int64_t step;   /* optimiser steps done */
-    int64_t loaded; /* the position whose images the loader holds; -1: of none */
+    int64_t brought; /* the position whose batch is on the device already; -1: none */
     int stopped;
 };
 
@@ -125,24 +125,26 @@ static int64_t position_of(const struct trainer *t, int64_t step, int64_t pass)
     return (step * t->config.train_accumulate + pass) * t->config.train_batch_size;
 }
 
-/* The images of a pass; those of a step's first one may have been loaded during the step before. */
-static enum det_code load_pass(struct trainer *t, int64_t pass, struct det_error *err)
+/* The batch at `position` made and sent to the device, unless it is there. */
+static enum det_code bring(struct trainer *t, int64_t position, struct det_error *err)
 {
-    int64_t position = position_of(t, t->step, pass);
-    if (t->loaded == position)
+    int n = (int)t->config.train_batch_size;
+    if (t->brought == position)
         return DET_OK;
-    t->loaded = -1;
-    return loader_load(&t->loader, position, (int)t->config.train_batch_size, err);
+    t->brought = -1;
+    enum det_code code = loader_load(&t->loader, position, n, err);
+    if (code == DET_OK)
+        code = det_model_bring_batch(t->setup.model, t->loader.samples, n, err);
+    if (code == DET_OK)
+        t->brought = position;
+    return code;
 }
 
 /* While the device computes. What fails here fails again, and is told, when its step comes. */
-static void load_ahead(struct trainer *t)
+static void bring_ahead(struct trainer *t)
 {
-    int64_t position = position_of(t, t->step + 1, 0);
-    t->loaded = -1;
-    if (t->step + 1 < t->config.schedule_steps &&
-        loader_load(&t->loader, position, (int)t->config.train_batch_size, NULL) == DET_OK)
-        t->loaded = position;
+    if (t->step + 1 < t->config.schedule_steps)
+        bring(t, position_of(t, t->step + 1, 0), NULL);
 }
 
 /* Launches all passes and the update of one optimiser step. Images of one step share the samplers'
@@ -152,10 +154,9 @@ static enum det_code launch_step(struct trainer *t, struct det_error *err)
     int64_t passes = t->config.train_accumulate;
     det_model_begin_step(t->setup.model, t->step, 1.0 / (double)passes);
     for (int64_t p = 0; p < passes; p++) {
-        enum det_code code = load_pass(t, p, err);
+        enum det_code code = bring(t, position_of(t, t->step, p), err);
         if (code == DET_OK)
-            code = det_model_add_pass(t->setup.model, t->loader.samples,
-                                      (int)t->config.train_batch_size, err);
+            code = det_model_add_pass(t->setup.model, err);
         if (code != DET_OK)
             return code;
     }
@@ -191,7 +192,7 @@ static enum det_code train_step(struct trainer *t, struct det_error *err)
     enum det_code code = launch_step(t, err);
     if (code != DET_OK)
         return code;
-    load_ahead(t);
+    bring_ahead(t);
     enum det_code updated = det_model_wait(t->setup.model, &stats, &why);
     if (updated == DET_OK && !isfinite(stats.losses.total) && !stats.skipped)
         updated = det_fail(&why, DET_NOT_FINITE, "step %lld: the loss is not finite",
@@ -263,7 +264,7 @@ static void close_run(struct trainer *t)
 
 enum det_code trainer_run(const struct trainer_options *options, struct det_error *err)
 {
-    struct trainer t = {.options = options, .config = *options->config, .loaded = -1};
+    struct trainer t = {.options = options, .config = *options->config, .brought = -1};
     enum det_code code = open_run(&t, err);
     if (code == DET_OK)
         code = train(&t, err);

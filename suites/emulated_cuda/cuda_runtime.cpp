@@ -1,6 +1,7 @@
 #include "detector/backend/cuda/launch.cuh"
 
 #include "detector/backend/cuda/kernel.h"
+#include "emulated.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -8,24 +9,14 @@
 
 emulated_index threadIdx, blockIdx, blockDim, gridDim;
 
-typedef std::function<void()> work;
-
-/* Threads and blocks take turns; a step of a graph is what would be on the stream. */
-struct emulated_graph {
-    std::vector<work> steps;
-};
-
-static emulated_graph *recording;
 /* What depends on the order of threads and blocks is a race. */
 static const int descending = getenv("DETCHECK_EMULATED_DESCENDING") != NULL;
 static cudaError_t last;
 
-void emulate_work(const work &step)
+static void remember(cudaError_t status)
 {
-    if (recording)
-        recording->steps.push_back(step);
-    else
-        step();
+    if (status != cudaSuccess)
+        last = status;
 }
 
 static unsigned in_order(unsigned i, unsigned n)
@@ -33,13 +24,14 @@ static unsigned in_order(unsigned i, unsigned n)
     return descending ? n - 1 - i : i;
 }
 
-void emulate_kernel(unsigned blocks, unsigned threads, const work &thread)
+void emulate_kernel(cudaStream_t stream, unsigned blocks, unsigned threads,
+                    const emulated_work &thread)
 {
     if (threads == 0 || threads > 1024 || blocks == 0) {
         last = cudaErrorInvalidValue;
         return;
     }
-    emulate_work([=] {
+    remember(emulate_work(stream, [=] {
         gridDim = {blocks, 1, 1};
         blockDim = {threads, 1, 1};
         for (unsigned b = 0; b < blocks; b++)
@@ -48,10 +40,12 @@ void emulate_kernel(unsigned blocks, unsigned threads, const work &thread)
                 threadIdx = {in_order(t, threads), 0, 0};
                 thread();
             }
-    });
+    }));
 }
 
 /* ---- kernels of cooperating threads (kernel.h) ---- */
+
+#define SHARED_MOST 49152 /* bytes that a block may have without asking for more */
 
 struct schedule {
     det_schedule hooks; /* first */
@@ -74,7 +68,9 @@ void det_emulate(det_device *dev, const det_emulated_kernel *kernel, int blocks,
     if (!det_cuda_may_launch(det_cuda_of(dev), kernel->name, (size_t)blocks))
         return;
     std::vector<char> copy((const char *)args, (const char *)args + kernel->args_bytes);
-    emulate_work([=] {
+    if (kernel->shared_bytes > SHARED_MOST)
+        remember(cudaErrorInvalidValue);
+    remember(emulate_work(det_cuda_of(dev)->stream, [=] {
         schedule s = {{next_thread, barrier}, kernel->threads};
         std::vector<char> shared(kernel->shared_bytes + 16);
         for (int i = 0; i < blocks; i++) {
@@ -83,7 +79,7 @@ void det_emulate(det_device *dev, const det_emulated_kernel *kernel, int blocks,
             memset(shared.data(), 0xff, shared.size());
             kernel->run(&b, copy.data(), shared.data());
         }
-    });
+    }));
     det_cuda_launched(det_cuda_of(dev), kernel->name, (size_t)blocks, kernel->threads);
 }
 
@@ -94,8 +90,7 @@ void *det_kernel_scratch(det_device *dev, const char *op, size_t bytes)
 
 /* ---- the runtime ---- */
 
-/* A number from the environment; `otherwise` where it is not set. */
-static long setting(const char *name, long otherwise)
+long emulated_setting(const char *name, long otherwise)
 {
     const char *text = getenv(name);
     return text ? atol(text) : otherwise;
@@ -106,7 +101,7 @@ static size_t taken; /* of the device's memory */
 /* Bytes of the device: DETCHECK_EMULATED_MEMORY. */
 static size_t memory()
 {
-    static const size_t bytes = (size_t)setting("DETCHECK_EMULATED_MEMORY", 1L << 33);
+    static const size_t bytes = (size_t)emulated_setting("DETCHECK_EMULATED_MEMORY", 1L << 33);
     return bytes;
 }
 
@@ -116,7 +111,12 @@ const char *cudaGetErrorString(cudaError_t status)
            : status == cudaErrorMemoryAllocation ? "out of memory"
            : status == cudaErrorNoDevice         ? "no CUDA-capable device is detected"
            : status == cudaErrorLaunchFailure    ? "unspecified launch failure"
-                                                 : "invalid value";
+           : status == cudaErrorInvalidResourceHandle ? "invalid resource handle"
+           : status == cudaErrorStreamCaptureUnsupported
+               ? "operation not permitted when stream is capturing"
+           : status == cudaErrorStreamCaptureInvalidated
+               ? "operation failed due to a previous error during capture"
+               : "invalid value";
 }
 
 cudaError_t cudaGetLastError()
@@ -157,93 +157,78 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total)
     return cudaSuccess;
 }
 
+static std::set<void *> blocks;
+
+const std::set<void *> &emulated_blocks()
+{
+    return blocks;
+}
+
 cudaError_t emulated_malloc(void **block, size_t bytes)
 {
     *block = NULL;
+    cudaError_t status = emulated_allowed();
+    if (status != cudaSuccess)
+        return status;
     if (bytes > memory() - taken)
         return cudaErrorMemoryAllocation;
     if (posix_memalign(block, 256, bytes) != 0) /* exactly as many: a sanitizer sees one more */
         return cudaErrorMemoryAllocation;
     taken += malloc_usable_size(*block);
     memset(*block, 0xff, bytes);
+    blocks.insert(*block);
     return cudaSuccess;
 }
 
+/* Waits for the device, as CUDA's does. */
 cudaError_t cudaFree(void *block)
 {
+    cudaError_t status = emulated_allowed();
+    emulated_finish();
     taken -= block ? malloc_usable_size(block) : 0;
+    blocks.erase(block);
+    emulated_block_freed(block);
     free(block);
+    return status;
+}
+
+/* DETCHECK_EMULATED_PINNED: bytes of host memory that can be pinned at once. */
+cudaError_t cudaMallocHost(void **block, size_t bytes)
+{
+    static const long most = emulated_setting("DETCHECK_EMULATED_PINNED", 1L << 33);
+    cudaError_t status = emulated_allowed();
+    *block = NULL;
+    if (status != cudaSuccess)
+        return status;
+    if (bytes > (size_t)most || posix_memalign(block, 256, bytes) != 0)
+        return cudaErrorMemoryAllocation;
+    memset(*block, 0xff, bytes);
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)
+cudaError_t cudaFreeHost(void *block)
 {
-    emulate_work([=] { memcpy(to, from, bytes); });
-    return cudaSuccess;
+    cudaError_t status = emulated_allowed();
+    emulated_finish();
+    free(block);
+    return status;
 }
 
-cudaError_t cudaMemsetAsync(void *block, int value, size_t bytes, cudaStream_t)
+/* DETCHECK_EMULATED_DOWNLOADS: how many there are before the device is lost. */
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream)
 {
-    emulate_work([=] { memset(block, value, bytes); });
-    return cudaSuccess;
+    static long left = emulated_setting("DETCHECK_EMULATED_DOWNLOADS", -1);
+    cudaError_t status = kind == cudaMemcpyDeviceToDevice ? cudaSuccess : emulated_allowed();
+    if (kind == cudaMemcpyDeviceToHost) {
+        if (left == 0)
+            emulated_lose_device();
+        left -= left > 0;
+    }
+    return status == cudaSuccess ? emulate_work(stream, [=] { memcpy(to, from, bytes); }) : status;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
+cudaError_t cudaMemsetAsync(void *block, int value, size_t bytes, cudaStream_t stream)
 {
-    *stream = (cudaStream_t)malloc(1);
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream)
-{
-    free(stream);
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t)
-{
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamBeginCapture(cudaStream_t, int)
-{
-    recording = new emulated_graph;
-    return cudaSuccess;
-}
-
-cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *graph)
-{
-    *graph = recording;
-    recording = NULL;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned)
-{
-    *exec = new emulated_graph(*graph);
-    return cudaSuccess;
-}
-
-/* DETCHECK_EMULATED_REPLAYS: how many there are before the device is lost, for good. */
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
-{
-    static long left = setting("DETCHECK_EMULATED_REPLAYS", -1);
-    if (left == 0)
-        return cudaErrorLaunchFailure;
-    left -= left > 0;
-    for (const work &step : exec->steps)
-        step();
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphDestroy(cudaGraph_t graph)
-{
-    delete graph;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
-{
-    delete exec;
-    return cudaSuccess;
+    return emulate_work(stream, [=] { memset(block, value, bytes); });
 }

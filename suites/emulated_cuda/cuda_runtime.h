@@ -20,24 +20,23 @@ struct emulated_index {
 };
 extern emulated_index threadIdx, blockIdx, blockDim, gridDim;
 
-/* Run `thread` for every thread of every block, or note it where a graph is being recorded. */
-void emulate_kernel(unsigned blocks, unsigned threads, const std::function<void()> &thread);
-
-/* Run anything else that is ordered by the stream, or note it. */
-void emulate_work(const std::function<void()> &work);
-
 /* ---- the runtime ---- */
 enum cudaError_t {
     cudaSuccess = 0,
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorNoDevice = 100,
+    cudaErrorInvalidResourceHandle = 400,
     cudaErrorLaunchFailure = 719,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 struct emulated_stream;
+struct emulated_event;
 struct emulated_graph;
 typedef emulated_stream *cudaStream_t;
+typedef emulated_event *cudaEvent_t;
 typedef emulated_graph *cudaGraph_t;
 typedef emulated_graph *cudaGraphExec_t;
 struct cudaDeviceProp {
@@ -47,6 +46,14 @@ struct cudaDeviceProp {
 };
 #define cudaStreamNonBlocking 1
 #define cudaStreamCaptureModeThreadLocal 1
+#define cudaEventDisableTiming 2
+
+/* Run `thread` for every thread of every block, once its turn in the stream comes. */
+typedef std::function<void()> emulated_work;
+void emulate_kernel(cudaStream_t stream, unsigned blocks, unsigned threads,
+                    const emulated_work &thread);
+/* Anything else that is ordered by the stream. */
+cudaError_t emulate_work(cudaStream_t stream, const emulated_work &work);
 
 const char *cudaGetErrorString(cudaError_t status);
 cudaError_t cudaGetLastError();
@@ -57,12 +64,19 @@ cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total);
 cudaError_t emulated_malloc(void **block, size_t bytes); /* filled with NaN patterns */
 cudaError_t cudaFree(void *block);
+cudaError_t cudaMallocHost(void **block, size_t bytes);
+cudaError_t cudaFreeHost(void *block);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);
 cudaError_t cudaMemsetAsync(void *block, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, int mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned flags);

@@ -33,8 +33,9 @@ void det_cuda_gemm(struct det_cuda *cuda, const char *op, int ta, int tb, int m,
     cuda->last = op;
     if (det_cuda_idle(cuda))
         return;
-    emulate_work([=] {
+    cudaError_t status = emulate_work(cuda->stream, [=] {
         det_gemm(ta ? DET_TRANSPOSE : DET_NO_TRANSPOSE, tb ? DET_TRANSPOSE : DET_NO_TRANSPOSE, m, n,
                  k, 1.0f, a, lda, b, ldb, beta, c, ldc);
     });
+    det_cuda_check(cuda, status, op);
 }

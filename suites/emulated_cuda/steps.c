@@ -40,16 +40,90 @@ static struct small cuda_open(const struct det_config *config)
     return s;
 }
 
+/* Of a device whose streams do their work at once, whatever the test's other devices do. */
+static struct small quick_open(const struct det_config *config)
+{
+    const char *slow = getenv("DETCHECK_EMULATED_SLOW");
+    char kept[8] = "0";
+    if (slow)
+        snprintf(kept, sizeof kept, "%s", slow);
+    setenv("DETCHECK_EMULATED_SLOW", "0", 1);
+    struct small s = cuda_open(config);
+    setenv("DETCHECK_EMULATED_SLOW", kept, 1);
+    return s;
+}
+
 static struct det_step_stats whole_step(struct small *s, const struct det_sample *batch, int n,
                                         int64_t step)
 {
     struct det_step_stats stats;
     struct det_error err = {0};
+    cr_assert_eq(det_model_bring_batch(s->model, batch, n, &err), DET_OK, "%s", err.message);
     det_model_begin_step(s->model, step, 1.0);
-    cr_assert_eq(det_model_add_pass(s->model, batch, n, &err), DET_OK, "%s", err.message);
+    cr_assert_eq(det_model_add_pass(s->model, &err), DET_OK, "%s", err.message);
     det_model_end_step(s->model);
     cr_assert_eq(det_model_wait(s->model, &stats, &err), DET_OK, "%s", err.message);
     return stats;
+}
+
+/* A step with all it can have: passes of 2 images from `at` on, each brought while the one before is
+ * computed, the next step's first one included. */
+static struct det_step_stats step_ahead(struct small *s, int passes, int at, int64_t step)
+{
+    struct det_step_stats stats;
+    struct det_error err = {0};
+    det_model_begin_step(s->model, step, 1.0 / passes);
+    for (int p = 0; p < passes; p++) {
+        const struct det_sample *next = samples + (at + 2 * p + 2) % SMALL_IMAGES;
+        cr_assert_eq(det_model_add_pass(s->model, &err), DET_OK, "%s", err.message);
+        if (p + 1 == passes)
+            det_model_end_step(s->model);
+        cr_assert_eq(det_model_bring_batch(s->model, next, 2, &err), DET_OK, "%s", err.message);
+    }
+    cr_assert_eq(det_model_wait(s->model, &stats, &err), DET_OK, "%s", err.message);
+    return stats;
+}
+
+/* Copies beside the computation, in any order that events allow: the bits of one thing at a time. */
+static void expect_same_ahead(int passes)
+{
+    struct det_config config = small_config();
+    set(&config, "train.accumulate", passes == 1 ? "1" : "3");
+    struct small ahead = cuda_open(&config);
+    struct small one_by_one = quick_open(&config);
+    struct det_detection at[12];
+    struct det_image_detections found = {.at = at};
+    struct det_infer_stats monitors;
+    cr_assert_eq(det_model_bring_batch(ahead.model, samples, 2, NULL), DET_OK);
+    for (int64_t step = 0; step < 6; step++) {
+        int first = (int)(2 * passes * step % SMALL_IMAGES);
+        struct det_step_stats got = step_ahead(&ahead, passes, first, step), want = {0};
+        det_model_zero_grad(one_by_one.model);
+        double loss = 0.0;
+        for (int p = 0; p < passes; p++) {
+            cr_assert_eq(det_model_forward_backward(one_by_one.model,
+                                                    samples + (first + 2 * p) % SMALL_IMAGES, 2,
+                                                    (uint32_t)step, 1.0 / passes, &want, NULL),
+                         DET_OK);
+            loss += want.losses.total / passes;
+        }
+        cr_assert_eq(det_model_update(one_by_one.model, step, &want, NULL), DET_OK);
+        cr_expect(fabs(got.losses.total - loss) <= 1e-12 * loss, "step %d: loss %.17g, want %.17g",
+                  (int)step, got.losses.total, loss);
+        cr_expect_eq(det_model_hash(ahead.model), det_model_hash(one_by_one.model),
+                     "%d passes, step %d: weights", passes, (int)step);
+        if (step == 3)
+            cr_assert_eq(det_model_infer(ahead.model, samples + 1, 1, &found, &monitors, NULL),
+                         DET_OK);
+    }
+    small_close(&ahead);
+    small_close(&one_by_one);
+}
+
+Test(steps, batches_brought_ahead_change_no_bit)
+{
+    expect_same_ahead(1);
+    expect_same_ahead(3);
 }
 
 /* Overflows halve the scale step by step: the recorded step reads it from the device's memory. */

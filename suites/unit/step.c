@@ -31,9 +31,11 @@ static struct det_step_stats at_once(struct small *s, const struct det_sample *s
     struct det_error err = {0};
     int n = SMALL_IMAGES / passes;
     det_model_begin_step(s->model, step, 1.0 / passes);
-    for (int p = 0; p < passes; p++)
-        cr_assert_eq(det_model_add_pass(s->model, samples + p * n, n, &err), DET_OK, "%s",
+    for (int p = 0; p < passes; p++) {
+        cr_assert_eq(det_model_bring_batch(s->model, samples + p * n, n, &err), DET_OK, "%s",
                      err.message);
+        cr_assert_eq(det_model_add_pass(s->model, &err), DET_OK, "%s", err.message);
+    }
     det_model_end_step(s->model);
     cr_assert_eq(det_model_wait(s->model, &stats, &err), DET_OK, "%s", err.message);
     return stats;
@@ -86,10 +88,46 @@ Test(step, more_passes_than_planned_are_refused)
     images_with(samples, SMALL_IMAGES, some_objects);
     struct small s = small_open(&config, 1);
     det_model_begin_step(s.model, 7, 1.0);
-    cr_expect_eq(det_model_add_pass(s.model, samples, 1, &err), DET_OK);
-    cr_expect_eq(det_model_add_pass(s.model, samples, 1, &err), DET_INVALID);
+    cr_expect_eq(det_model_bring_batch(s.model, samples, 1, &err), DET_OK);
+    cr_expect_eq(det_model_add_pass(s.model, &err), DET_OK);
+    cr_expect_eq(det_model_bring_batch(s.model, samples, 1, &err), DET_OK);
+    cr_expect_eq(det_model_add_pass(s.model, &err), DET_INVALID);
     cr_expect(strstr(err.message, "step 7") && strstr(err.message, "1 passes"), "%s", err.message);
     small_close(&s);
+    drop_images(samples, SMALL_IMAGES);
+}
+
+/* A batch that was brought outlasts an inference; it is used once, and a bad one brings nothing. */
+Test(step, a_batch_waits_for_its_pass)
+{
+    struct det_config config = small_config();
+    struct det_sample samples[SMALL_IMAGES];
+    struct det_detection at[12];
+    struct det_image_detections found = {.at = at};
+    struct det_infer_stats stats;
+    struct det_error err = {0};
+    images_with(samples, SMALL_IMAGES, some_objects);
+    struct small a = small_open(&config, 1), b = small_open(&config, 1);
+    at_once(&a, samples, 1, 0);
+    cr_assert_eq(det_model_bring_batch(b.model, samples, SMALL_IMAGES, NULL), DET_OK);
+    cr_assert_eq(det_model_infer(b.model, samples + 2, 1, &found, &stats, NULL), DET_OK);
+    det_model_begin_step(b.model, 0, 1.0);
+    cr_assert_eq(det_model_add_pass(b.model, NULL), DET_OK);
+    det_model_end_step(b.model);
+    struct det_step_stats made;
+    cr_assert_eq(det_model_wait(b.model, &made, NULL), DET_OK);
+    cr_expect_eq(det_model_hash(b.model), det_model_hash(a.model));
+    cr_expect_eq(made.objects, 6, "%d objects", made.objects);
+
+    det_model_begin_step(b.model, 1, 1.0);
+    cr_expect_eq(det_model_add_pass(b.model, &err), DET_INVALID);
+    cr_expect(strstr(err.message, "step 1") && strstr(err.message, "no batch"), "%s", err.message);
+    cr_assert_eq(det_model_bring_batch(b.model, samples, 1, NULL), DET_OK);
+    samples[0].truth.labels[0] = SMALL_CLASSES + 1;
+    cr_expect_eq(det_model_bring_batch(b.model, samples, 1, NULL), DET_INVALID);
+    cr_expect_eq(det_model_add_pass(b.model, NULL), DET_INVALID);
+    small_close(&a);
+    small_close(&b);
     drop_images(samples, SMALL_IMAGES);
 }
 
@@ -140,7 +178,8 @@ Test(step, a_lost_device_has_made_no_step)
         struct det_error err = {0};
         downloads_left = -1;
         det_model_begin_step(s.model, 0, 1.0);
-        cr_assert_eq(det_model_add_pass(s.model, samples, 1, &err), DET_OK, "%s", err.message);
+        cr_assert_eq(det_model_bring_batch(s.model, samples, 1, &err), DET_OK);
+        cr_assert_eq(det_model_add_pass(s.model, &err), DET_OK, "%s", err.message);
         det_model_end_step(s.model);
         downloads_left = reads;
         cr_expect_eq(det_model_wait(s.model, &stats, &err), DET_IO, "lost after %d reads", reads);

@@ -91,6 +91,8 @@ void det_cuda_close(struct det_device *dev)
     if (!dev)
         return;
     struct det_cuda *cuda = det_cuda_of(dev);
+    if (cuda->copies)
+        cudaStreamDestroy(cuda->copies); /* nothing is in it: its stagings are closed */
     if (cuda->stream)
         cudaStreamSynchronize(cuda->stream);
     det_cuda_blas_close(cuda->blas);
@@ -145,6 +147,8 @@ enum det_code det_cuda_open(int threads, struct det_device **out, struct det_err
     cuda->device.ops = det_cuda_backend();
     cuda->wait_each = getenv("DETCHECK_CUDA_WAIT") != NULL;
     cudaError_t status = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking);
+    if (status == cudaSuccess)
+        status = cudaStreamCreateWithFlags(&cuda->copies, cudaStreamNonBlocking);
     if (status != cudaSuccess)
         code = det_fail(err, DET_UNAVAILABLE, "backend cuda: %s", cudaGetErrorString(status));
     if (code == DET_OK)

@@ -1,5 +1,6 @@
-/* The CUDA device, as the operations see it: one stream, one cuBLAS handle, scratch that grows as long
- * as nothing is being recorded, and the first error, after which nothing is launched any more. */
+/* The CUDA device, as the operations see it: one stream to compute in, one cuBLAS handle, scratch that
+ * grows as long as nothing is being recorded, and the first error, after which nothing is launched any
+ * more. */
 #ifndef DET_BACKEND_CUDA_DEVICE_CUH
 #define DET_BACKEND_CUDA_DEVICE_CUH
 
@@ -20,6 +21,7 @@ struct det_cuda_blas;
 struct det_cuda {
     struct det_device device; /* first: a det_device * of this backend is a det_cuda * */
     cudaStream_t stream;      /* the only one that computes */
+    cudaStream_t copies;      /* brings batches beside it (staging.cu) */
     struct det_cuda_blas *blas; /* owned */
     unsigned char *scratch;     /* owned; device memory */
     size_t scratch_bytes;

@@ -15,7 +15,7 @@
     kernel<<<(unsigned)(blocks), (unsigned)(threads), 0, stream>>>(__VA_ARGS__)
 #else
 #define DET_START(kernel, blocks, threads, stream, ...)                                            \
-    emulate_kernel((unsigned)(blocks), (unsigned)(threads), [=] { kernel(__VA_ARGS__); })
+    emulate_kernel(stream, (unsigned)(blocks), (unsigned)(threads), [=] { kernel(__VA_ARGS__); })
 #endif
 
 /* Before and after a launch: nothing is started once something failed, or for no blocks. */

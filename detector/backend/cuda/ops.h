@@ -29,6 +29,15 @@ enum det_code det_cuda_set_products(struct det_device *dev, enum det_products pr
 int det_cuda_measure_begin(struct det_device *dev);
 enum det_code det_cuda_measure_end(struct det_device *dev, struct det_error *err);
 
+/* staging.cu */
+enum det_code det_cuda_staging_open(struct det_device *dev, size_t bytes, const char *what,
+                                    struct det_staging **out, struct det_error *err);
+void det_cuda_staging_close(struct det_device *dev, struct det_staging *staging);
+void det_cuda_staging_write(struct det_device *dev, struct det_staging *staging);
+void det_cuda_staging_send(struct det_device *dev, struct det_staging *staging, size_t bytes);
+void det_cuda_staging_receive(struct det_device *dev, struct det_staging *staging);
+void det_cuda_staging_done(struct det_device *dev, struct det_staging *staging);
+
 /* recording.cu */
 enum det_code det_cuda_record_begin(struct det_device *dev, struct det_error *err);
 enum det_code det_cuda_record_end(struct det_device *dev, struct det_recording **out,
