@@ -111,6 +111,8 @@ const char *cudaGetErrorString(cudaError_t status)
            : status == cudaErrorMemoryAllocation ? "out of memory"
            : status == cudaErrorNoDevice         ? "no CUDA-capable device is detected"
            : status == cudaErrorLaunchFailure    ? "unspecified launch failure"
+           : status == cudaErrorNoKernelImageForDevice
+               ? "no kernel image is available for execution on the device"
            : status == cudaErrorInvalidResourceHandle ? "invalid resource handle"
            : status == cudaErrorStreamCaptureUnsupported
                ? "operation not permitted when stream is capturing"
@@ -136,6 +138,12 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *prop, int)
 {
     *prop = {"emulated", 0, 0, 1, (size_t)1 << 34};
     return cudaSuccess;
+}
+
+/* DETCHECK_EMULATED_OLD: a GPU that no kernel was built for. */
+cudaError_t emulated_kernel_image()
+{
+    return getenv("DETCHECK_EMULATED_OLD") ? cudaErrorNoKernelImageForDevice : cudaSuccess;
 }
 
 cudaError_t cudaDriverGetVersion(int *version)

@@ -26,6 +26,7 @@ enum cudaError_t {
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorNoDevice = 100,
+    cudaErrorNoKernelImageForDevice = 209,
     cudaErrorInvalidResourceHandle = 400,
     cudaErrorLaunchFailure = 719,
     cudaErrorStreamCaptureUnsupported = 900,
@@ -55,6 +56,10 @@ void emulate_kernel(cudaStream_t stream, unsigned blocks, unsigned threads,
 /* Anything else that is ordered by the stream. */
 cudaError_t emulate_work(cudaStream_t stream, const emulated_work &work);
 
+struct cudaFuncAttributes {
+    int maxThreadsPerBlock;
+};
+
 const char *cudaGetErrorString(cudaError_t status);
 cudaError_t cudaGetLastError();
 cudaError_t cudaGetDeviceCount(int *n);
@@ -83,6 +88,13 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsig
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+
+cudaError_t emulated_kernel_image();
+
+template <typename T> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *, T *)
+{
+    return emulated_kernel_image();
+}
 
 template <typename T> cudaError_t cudaMalloc(T **block, size_t bytes)
 {

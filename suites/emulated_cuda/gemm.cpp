@@ -5,7 +5,7 @@ extern "C" {
 #include "detector/backend/gemm.h"
 }
 
-enum det_code det_cuda_blas_open(cudaStream_t, struct det_cuda_blas **out, struct det_error *)
+enum det_code det_cuda_blas_open(struct det_cuda *, struct det_cuda_blas **out, struct det_error *)
 {
     det_gemm_use_one_thread();
     *out = NULL;

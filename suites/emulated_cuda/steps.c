@@ -126,6 +126,32 @@ Test(steps, batches_brought_ahead_change_no_bit)
     expect_same_ahead(3);
 }
 
+/* A larger model on the same device outgrows the scratch that the first one's recordings use. */
+Test(steps, recordings_outlast_scratch)
+{
+    struct det_config config = small_config();
+    struct small first = cuda_open(&config);
+    struct small same = quick_open(&config);
+    for (int64_t step = 0; step < 3; step++) {
+        whole_step(&first, samples, SMALL_IMAGES, step);
+        whole_step(&same, samples, SMALL_IMAGES, step);
+    }
+    set(&config, "model.fpn_channels", "32");
+    set(&config, "model.width", "16");
+    struct det_model_options options = {&config,       SMALL_CLASSES, SMALL_CANVAS, SMALL_CANVAS,
+                                        SMALL_OBJECTS, SMALL_IMAGES,  SMALL_IMAGES};
+    struct det_model *larger;
+    cr_assert_eq(det_model_create(first.dev, &options, &larger, NULL), DET_OK);
+    for (int64_t step = 3; step < 6; step++) {
+        whole_step(&first, samples, SMALL_IMAGES, step);
+        whole_step(&same, samples, SMALL_IMAGES, step);
+        cr_expect_eq(det_model_hash(first.model), det_model_hash(same.model), "step %d", (int)step);
+    }
+    det_model_destroy(larger);
+    small_close(&first);
+    small_close(&same);
+}
+
 /* Overflows halve the scale step by step: the recorded step reads it from the device's memory. */
 Test(steps, a_falling_loss_scale_is_recorded_once)
 {

@@ -53,12 +53,46 @@ static enum det_code no_memory(cudaError_t status, size_t bytes, const char *wha
                     free_bytes, total);
 }
 
+void det_cuda_free_outgrown(struct det_cuda *cuda)
+{
+    while (cuda->outgrown) {
+        struct det_cuda_outgrown *first = cuda->outgrown;
+        cuda->outgrown = first->next;
+        cudaFree(first->block);
+        free(first);
+    }
+}
+
+/* To make room for larger scratch. A recording has the addresses of the scratch that it was made with,
+ * and goes on writing there: that is kept until the last recording is released. */
+static int drop_scratch(struct det_cuda *cuda)
+{
+    if (cuda->recordings > 0 && cuda->scratch) {
+        struct det_cuda_outgrown *old = (struct det_cuda_outgrown *)malloc(sizeof *old);
+        if (!old) {
+            det_fail(&cuda->first, DET_NO_MEMORY, "cuda: scratch");
+            return 0;
+        }
+        old->block = cuda->scratch;
+        old->next = cuda->outgrown;
+        cuda->outgrown = old;
+    } else {
+        cudaFree(cuda->scratch);
+    }
+    cuda->scratch = NULL;
+    cuda->scratch_bytes = 0;
+    return 1;
+}
+
 void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes)
 {
     if (det_cuda_failed(cuda))
         return NULL;
     if (cuda->measuring) {
-        cuda->measured = bytes > cuda->measured ? bytes : cuda->measured;
+        if (bytes > cuda->measured) {
+            cuda->measured = bytes;
+            cuda->measured_of = op;
+        }
         return (void *)(uintptr_t)256;
     }
     if (bytes <= cuda->scratch_bytes)
@@ -71,9 +105,8 @@ void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes)
     void *block = NULL;
     if (!det_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), op))
         return NULL;
-    cudaFree(cuda->scratch);
-    cuda->scratch = NULL;
-    cuda->scratch_bytes = 0;
+    if (!drop_scratch(cuda))
+        return NULL;
     cudaError_t status = cudaMalloc(&block, bytes);
     if (status != cudaSuccess) {
         char what[96];
@@ -96,6 +129,7 @@ void det_cuda_close(struct det_device *dev)
     if (cuda->stream)
         cudaStreamSynchronize(cuda->stream);
     det_cuda_blas_close(cuda->blas);
+    det_cuda_free_outgrown(cuda);
     cudaFree(cuda->scratch);
     if (cuda->stream)
         cudaStreamDestroy(cuda->stream);
@@ -134,6 +168,22 @@ static enum det_code find_gpu(struct det_error *err)
     return DET_OK;
 }
 
+static __global__ void any_kernel()
+{
+}
+
+/* A GPU older than all that was built for would refuse the first launch, in the middle of a run. */
+static enum det_code check_kernels(struct det_error *err)
+{
+    cudaFuncAttributes attributes;
+    cudaError_t status = cudaFuncGetAttributes(&attributes, any_kernel);
+    if (status == cudaSuccess)
+        return DET_OK;
+    cudaGetLastError(); /* it is told here */
+    return det_fail(err, DET_UNAVAILABLE, "backend cuda: built for another GPU (-Dgpu_archs): %s",
+                    cudaGetErrorString(status));
+}
+
 enum det_code det_cuda_open(int threads, struct det_device **out, struct det_error *err)
 {
     (void)threads;
@@ -152,7 +202,9 @@ enum det_code det_cuda_open(int threads, struct det_device **out, struct det_err
     if (status != cudaSuccess)
         code = det_fail(err, DET_UNAVAILABLE, "backend cuda: %s", cudaGetErrorString(status));
     if (code == DET_OK)
-        code = det_cuda_blas_open(cuda->stream, &cuda->blas, err);
+        code = check_kernels(err);
+    if (code == DET_OK)
+        code = det_cuda_blas_open(cuda, &cuda->blas, err);
     if (code != DET_OK) {
         det_cuda_close(&cuda->device);
         return code;
@@ -246,7 +298,8 @@ enum det_code det_cuda_measure_end(struct det_device *dev, struct det_error *err
 {
     struct det_cuda *cuda = det_cuda_of(dev);
     cuda->measuring = 0;
-    det_cuda_scratch(cuda, "the largest operation", cuda->measured);
+    if (cuda->measured > 0)
+        det_cuda_scratch(cuda, cuda->measured_of, cuda->measured);
     return det_cuda_synchronize(dev, err);
 }
 

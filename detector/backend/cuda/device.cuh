@@ -18,6 +18,11 @@
 
 struct det_cuda_blas;
 
+struct det_cuda_outgrown {
+    void *block;
+    struct det_cuda_outgrown *next;
+};
+
 struct det_cuda {
     struct det_device device; /* first: a det_device * of this backend is a det_cuda * */
     cudaStream_t stream;      /* the only one that computes */
@@ -25,9 +30,12 @@ struct det_cuda {
     struct det_cuda_blas *blas; /* owned */
     unsigned char *scratch;     /* owned; device memory */
     size_t scratch_bytes;
+    struct det_cuda_outgrown *outgrown; /* owned: scratch of before, which recordings still use */
+    int recordings;        /* that can be replayed */
     int recording;         /* between record_begin and record_end: nothing may be allocated */
     int measuring;         /* between measure_begin and measure_end: nothing is started */
-    size_t measured;       /* the most scratch that was asked for meanwhile */
+    size_t measured;       /* the most scratch that was asked for meanwhile, */
+    const char *measured_of; /* and by which operation */
     int wait_each;         /* DETCHECK_CUDA_WAIT: wait after every launch, so that errors name it */
     const char *last;      /* the operation launched last */
     char name[160];        /* what det_cuda_describe says */
@@ -57,5 +65,8 @@ int det_cuda_check(struct det_cuda *cuda, cudaError_t status, const char *what);
  * the emulation), valid until the next operation asks. NULL after a failure, and an address that is
  * none while measuring; the operation then launches nothing. */
 void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes);
+
+/* Free what scratch has outgrown: once nothing recorded is left that could use it. */
+void det_cuda_free_outgrown(struct det_cuda *cuda);
 
 #endif

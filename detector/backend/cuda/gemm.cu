@@ -42,7 +42,8 @@ static enum det_code load(struct det_cuda_blas *blas, struct det_error *err)
 {
     char name[64];
     snprintf(name, sizeof name, "libcublas.so.%d", CUBLAS_VER_MAJOR);
-    blas->library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    /* Never unloaded: the driver keeps kernels of it for as long as the process lives. */
+    blas->library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!blas->library)
         return det_fail(err, DET_UNAVAILABLE, "backend cuda: %s", dlerror());
     if (find(blas, "cublasCreate_v2", &blas->create) &&
@@ -80,7 +81,7 @@ static enum det_code pin(struct det_cuda_blas *blas, cudaStream_t stream, struct
     return DET_OK;
 }
 
-enum det_code det_cuda_blas_open(cudaStream_t stream, struct det_cuda_blas **out,
+enum det_code det_cuda_blas_open(struct det_cuda *cuda, struct det_cuda_blas **out,
                                  struct det_error *err)
 {
     struct det_cuda_blas *blas = (struct det_cuda_blas *)calloc(1, sizeof *blas);
@@ -89,11 +90,9 @@ enum det_code det_cuda_blas_open(cudaStream_t stream, struct det_cuda_blas **out
         return det_fail(err, DET_NO_MEMORY, "cuda: cuBLAS");
     blas->compute = CUBLAS_COMPUTE_32F;
     enum det_code code = load(blas, err);
-    if (code != DET_OK)
-        return code;
-    if (cudaMalloc(&blas->workspace, WORKSPACE) != cudaSuccess)
-        return det_fail(err, DET_NO_MEMORY, "cuda: cuBLAS's workspace: %zu bytes", WORKSPACE);
-    return pin(blas, stream, err);
+    if (code == DET_OK)
+        code = det_cuda_alloc(&cuda->device, WORKSPACE, "cuBLAS's workspace", &blas->workspace, err);
+    return code == DET_OK ? pin(blas, cuda->stream, err) : code;
 }
 
 void det_cuda_blas_close(struct det_cuda_blas *blas)

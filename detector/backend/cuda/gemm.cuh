@@ -6,7 +6,7 @@
 
 #include "detector/backend/cuda/device.cuh"
 
-enum det_code det_cuda_blas_open(cudaStream_t stream, struct det_cuda_blas **out,
+enum det_code det_cuda_blas_open(struct det_cuda *cuda, struct det_cuda_blas **out,
                                  struct det_error *err);
 void det_cuda_blas_close(struct det_cuda_blas *blas); /* NULL allowed */
 

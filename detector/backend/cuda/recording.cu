@@ -36,6 +36,7 @@ enum det_code det_cuda_record_end(struct det_device *dev, struct det_recording *
     if (!good)
         return det_cuda_synchronize(dev, err);
     *out = recording_of(exec);
+    cuda->recordings++;
     return DET_OK;
 }
 
@@ -50,6 +51,9 @@ void det_cuda_replay(struct det_device *dev, struct det_recording *recording)
 
 void det_cuda_recording_release(struct det_device *dev, struct det_recording *recording)
 {
-    cudaStreamSynchronize(det_cuda_of(dev)->stream);
+    struct det_cuda *cuda = det_cuda_of(dev);
+    cudaStreamSynchronize(cuda->stream);
     cudaGraphExecDestroy((cudaGraphExec_t)recording);
+    if (--cuda->recordings == 0)
+        det_cuda_free_outgrown(cuda);
 }
