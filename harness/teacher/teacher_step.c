@@ -67,10 +67,22 @@ static void take_and_force(void *arg, enum det_pass_stage stage)
         pass_decisions_force(&l->golden->decisions, p->model, p->dev, stage);
 }
 
+/* The teacher's state. A loss scaler that only one of the two has is left alone: 16-bit gradients of a
+ * loss that is not scaled vanish, and fp32 ones would never be unscaled. */
+static void start_from(const struct model_state *state, const struct pupil *p)
+{
+    struct det_counters own = det_model_counters(p->model);
+    model_state_put(state, p->model, p->dev);
+    if (p->scaler_as_teacher)
+        return;
+    own.updates = state->counters.updates;
+    det_model_set_counters(p->model, &own);
+}
+
 static enum det_code forced_pass(struct lesson *l, struct det_step_stats *stats)
 {
     struct pupil *p = l->pupil;
-    model_state_put(&l->golden->before, p->model, p->dev);
+    start_from(&l->golden->before, p);
     det_model_zero_grad(p->model);
     det_model_set_hook(p->model, take_and_force, l);
     enum det_code code = det_model_forward_backward(
@@ -275,7 +287,7 @@ static void put_gradients(const struct lesson *l)
 {
     const struct parameter_floats *golden = &l->golden->gradients;
     struct parameter_floats *scaled = &l->pupil->gradients;
-    float scale = (float)l->golden->before.counters.loss_scale;
+    float scale = (float)det_model_counters(l->pupil->model).loss_scale;
     for (size_t i = 0; i < golden->n; i++)
         scaled->at[i] = golden->at[i] * scale;
     parameter_floats_put(scaled, l->pupil->model, l->pupil->dev, PART_GRADIENT);

@@ -11,7 +11,7 @@ struct pupil { /* borrowed but for own and gradients */
     struct det_device *dev;
     const struct det_config *config;
     int canvas_h, canvas_w, n_classes;
-    int scaler_as_teacher;             /* both or neither have a loss scaler: it is compared */
+    int scaler_as_teacher;             /* as the teacher's precision: its state is taken over and compared */
     struct pass_decisions own;         /* of the last step; owned */
     struct parameter_floats gradients; /* likewise */
 };

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char built_in[] =
+static const char *const built_in[] = { /* lines */
 #include "tolerances.txt.inc"
-    ;
+};
 
 static const struct {
     const char *name;
@@ -109,16 +109,30 @@ static char *read_file(const char *path, struct det_error *err)
     return text;
 }
 
+/* The lines that are built in as one text, owned by the caller; NULL with err filled. */
+static char *join_built_in(struct det_error *err)
+{
+    size_t lines = sizeof built_in / sizeof *built_in, length = 0;
+    for (size_t i = 0; i < lines; i++)
+        length += strlen(built_in[i]);
+    char *text = malloc(length + 1), *to = text;
+    if (!text)
+        det_fail(err, DET_NO_MEMORY, "tolerances: %zu bytes", length);
+    for (size_t i = 0; text && i < lines; i++)
+        to = stpcpy(to, built_in[i]);
+    return text;
+}
+
 enum det_code tolerances_read(const char *path, const char *teacher, const char *pupil,
                               struct tolerances *out, struct det_error *err)
 {
-    char *text = path ? read_file(path, err) : NULL;
-    if (path && !text)
-        return DET_IO;
+    char *text = path ? read_file(path, err) : join_built_in(err);
+    if (!text)
+        return path ? DET_IO : DET_NO_MEMORY;
     for (size_t i = 0; i < QUANTITIES; i++)
         *quantity(out, i) = NAN;
     const char *name = path ? path : "tolerances.txt";
-    enum det_code code = read_text(text ? text : built_in, name, teacher, pupil, out, err);
+    enum det_code code = read_text(text, name, teacher, pupil, out, err);
     free(text);
     for (size_t i = 0; i < QUANTITIES && code == DET_OK; i++)
         if (isnan(*quantity(out, i)))

@@ -92,6 +92,36 @@ Test(teacher, repeats_a_step_to_the_bit)
     }
 }
 
+/* A pupil of another precision has the loss scaler of its own: without it fp16 gradients vanish, and
+ * an fp32 model would not unscale what it is given. */
+Test(teacher, another_precision_keeps_its_own_loss_scaler)
+{
+    static const char *const pairs[][2] = {{"fp32", "fp16"}, {"fp16", "fp32"}};
+    for (int i = 0; i < 2; i++) {
+        struct lesson *l = open_lesson(pairs[i][0]);
+        struct det_config config = config_of(pairs[i][1]);
+        struct small own = small_open(&config, 1);
+        struct det_error err = {0};
+        double scale = det_model_counters(own.model).loss_scale;
+        cr_assert_eq(tolerances_read(NULL, "fp32", "fp16", &l->tolerances, &err), DET_OK);
+        l->pupil.model = own.model;
+        l->pupil.dev = own.dev;
+        l->pupil.config = &own.config;
+        l->pupil.scaler_as_teacher = 0;
+        cr_assert_eq(repeat(l, &err), DET_OK, "%s", err.message);
+        struct det_counters after = det_model_counters(own.model);
+        cr_expect(after.loss_scale == scale && after.updates == STEP + 1, "%s: scale %g, %lld updates",
+                  pairs[i][1], after.loss_scale, (long long)after.updates);
+        cr_expect(l->result.gradient.error > 0.0 && l->result.gradient.error <= 0.08,
+                  "%s: gradient of %s off by %g", pairs[i][1], l->result.gradient.name,
+                  l->result.gradient.error);
+        cr_expect_leq(l->result.update.error, 1e-6, "%s: update of %s off by %g", pairs[i][1],
+                      l->result.update.name, l->result.update.error);
+        close_lesson(l);
+        small_close(&own);
+    }
+}
+
 /* ---- the hook ---- */
 
 static void note_stage(void *arg, enum det_pass_stage stage)
@@ -539,7 +569,8 @@ Test(teacher, tolerances_are_complete_and_have_reasons)
         cr_expect(strstr(err.message, cases[i].said), "want '%s', got '%s'", cases[i].said,
                   err.message);
     }
-    static const char *const pairs[][2] = {{"fp32", "fp32"}, {"fp32", "bf16"}, {"bf16", "bf16"}};
+    static const char *const pairs[][2] = {{"fp32", "fp32"}, {"fp32", "bf16"}, {"bf16", "bf16"},
+                                            {"fp32", "fp16"}, {"fp16", "fp16"}, {"fp32", "tf32"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         cr_expect_eq(tolerances_read(NULL, pairs[i][0], pairs[i][1], &t, NULL), DET_OK, "%s %s",
                      pairs[i][0], pairs[i][1]);
