@@ -26,6 +26,7 @@ struct made {
     struct run_log_eval evals[MADE_EVALS];
     int64_t detections[MADE_EVALS][MADE_CLASSES], objects[MADE_EVALS][MADE_CLASSES];
     double class_ap[MADE_EVALS][MADE_CLASSES];
+    int64_t skipped_steps; /* in the checkpoints' lines; RUN_LOG_UNKNOWN: not there */
     int n_steps, n_evals; /* written; all of them unless a test cuts them */
     const char *stop;     /* reason of a stop line, or NULL */
     char folder[64];      /* a fresh one, made by made_start */
@@ -134,6 +135,7 @@ static inline void made_start(struct made *m, const char *name, double w)
 {
     static const char *const classes[MADE_CLASSES] = {"circle", "square"};
     memset(m, 0, sizeof *m);
+    m->skipped_steps = RUN_LOG_UNKNOWN;
     det_config_defaults(&m->config);
     m->config.rpn_cls_pos_weight = w > 1 ? 5 : 1;
     m->config.roi_cls_pos_weight = w;
@@ -189,7 +191,8 @@ static inline void made_write(const struct made *m)
         if (e < m->n_evals && m->evals[e].step == i + 1)
             cr_assert_eq(run_log_write_eval(log, &m->evals[e++], &err), DET_OK, "%s", err.message);
         if ((i + 1) % 100 == 0)
-            cr_assert_eq(run_log_write_checkpoint(log, i + 1, "checkpoint.safetensors", &err),
+            cr_assert_eq(run_log_write_checkpoint(log, i + 1, "checkpoint.safetensors",
+                                                  m->skipped_steps, &err),
                          DET_OK, "%s", err.message);
     }
     if (m->stop)

@@ -146,6 +146,8 @@ static enum det_code read_checkpoint(struct logged_run *run, const json_t *line,
     enum det_code code = log_read_count(line, "step", &step, err);
     if (code == DET_OK)
         steps_reach(run, step);
+    if (code == DET_OK && json_object_get(line, "skipped_steps"))
+        code = log_read_count(line, "skipped_steps", &run->skipped_steps, err);
     return code;
 }
 

@@ -30,6 +30,7 @@ struct logged_run {     /* everything is owned by the run */
     struct run_log_eval *evals; /* ascending */
     size_t n_evals;
     int64_t steps_done;      /* as far as any line says */
+    int64_t skipped_steps;   /* by the loss scaler, of the steps until the last checkpoint; 0 without one */
     int n_resumes;           /* how often the run was interrupted and taken up again */
     const char *stop_reason; /* of the last stop line; NULL without one */
     int torn;                /* the last line was cut short and left out */

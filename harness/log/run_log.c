@@ -260,11 +260,13 @@ enum det_code run_log_write_eval(struct run_log *log, const struct run_log_eval 
 }
 
 enum det_code run_log_write_checkpoint(struct run_log *log, int64_t step, const char *file,
-                                       struct det_error *err)
+                                       int64_t skipped_steps, struct det_error *err)
 {
     struct json_text *line = begin(log, "checkpoint");
     json_text_int(line, "step", step);
     put_text(line, "file", file);
+    if (skipped_steps != RUN_LOG_UNKNOWN)
+        json_text_int(line, "skipped_steps", skipped_steps);
     return finish_synced(log, err);
 }
 

@@ -106,8 +106,9 @@ enum det_code run_log_write_step(struct run_log *log, const struct run_log_step 
                                  struct det_error *err);
 enum det_code run_log_write_eval(struct run_log *log, const struct run_log_eval *eval,
                                  struct det_error *err);
+/* skipped_steps: by the loss scaler, of the `step` made so far; RUN_LOG_UNKNOWN where there is none. */
 enum det_code run_log_write_checkpoint(struct run_log *log, int64_t step, const char *file,
-                                       struct det_error *err);
+                                       int64_t skipped_steps, struct det_error *err);
 enum det_code run_log_write_resume(struct run_log *log, int64_t step, struct det_error *err);
 enum det_code run_log_write_stop(struct run_log *log, int64_t step, const char *reason,
                                  struct det_error *err);

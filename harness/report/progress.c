@@ -23,6 +23,7 @@ struct run_progress {
     double started;
     struct run_log_step step;               /* the last one */
     int64_t eval_step, detections, objects; /* of the last evaluation; eval_step -1: none yet */
+    int64_t skipped;                        /* steps, by the loss scaler, that were shown */
     int tenths;                             /* plain lines written so far */
 };
 
@@ -109,7 +110,7 @@ static void print_numbers(const struct progress *progress, const struct run_prog
                           int with_parts, char *out, size_t size)
 {
     const struct run_log_step *step = &run->step;
-    char parts[96] = "", detections[64] = "detections -", left[32];
+    char parts[96] = "", detections[64] = "detections -", skipped[40] = "", left[32];
     if (with_parts)
         snprintf(parts, sizeof parts, " (rpn %.3f %.3f cls %.3f box %.3f mask %.3f)",
                  step->loss_rpn_cls, step->loss_rpn_bbox, step->loss_cls, step->loss_bbox,
@@ -117,9 +118,11 @@ static void print_numbers(const struct progress *progress, const struct run_prog
     if (run->eval_step >= 0)
         snprintf(detections, sizeof detections, "detections %" PRId64 "/%" PRId64, run->detections,
                  run->objects);
+    if (run->skipped > 0)
+        snprintf(skipped, sizeof skipped, "  %" PRId64 " skipped", run->skipped);
     print_time(seconds_left(progress, run), left, sizeof left);
-    snprintf(out, size, "%" PRId64 "/%" PRId64 "  loss %.4f%s  %s  %.0f img/s  %s left", run->done,
-             run->steps, step->loss, parts, detections, step->images_per_second, left);
+    snprintf(out, size, "%" PRId64 "/%" PRId64 "  loss %.4f%s  %s%s  %.0f img/s  %s left", run->done,
+             run->steps, step->loss, parts, detections, skipped, step->images_per_second, left);
 }
 
 static void print_bar(const struct run_progress *run, int width, char *out)
@@ -183,6 +186,7 @@ void progress_step(struct progress *progress, int i, const struct run_log_step *
     struct run_progress *run = &progress->runs[i];
     run->step = *step;
     run->done = step->step + 1;
+    run->skipped += step->skipped > 0;
     if (run->first_done < 0) {
         run->first_done = run->done;
         run->started = progress->clock();

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 #define LOSS_STEPS 10 /* first and last losses are means over so many logged steps */
 
@@ -190,6 +191,29 @@ static void clipped_row(const struct column_set *set)
     }
 }
 
+static int has_loss_scaler(const struct logged_run *run)
+{
+    const char *precision = json_string_value(json_object_get(run->config, "model.precision"));
+    return precision && (strcmp(precision, "bf16") == 0 || strcmp(precision, "fp16") == 0);
+}
+
+/* Of the runs that have a loss scaler; where no run has one, nothing is said. */
+static void skipped_row(const struct column_set *set)
+{
+    int with_scaler = 0;
+    for (int i = 0; i < set->n; i++)
+        with_scaler += has_loss_scaler(set->runs[i]);
+    if (with_scaler == 0)
+        return;
+    table_cell(set->table, "steps skipped by the loss scaler");
+    for (int i = 0; i < set->n; i++)
+        if (has_loss_scaler(set->runs[i]))
+            table_cell(set->table, "%" PRId64 " of %" PRId64, set->runs[i]->skipped_steps,
+                       set->runs[i]->steps_done);
+        else
+            table_cell(set->table, "-");
+}
+
 static void training(const struct column_set *set)
 {
     table_heading(set->table, "Training, mean of the last 10 steps with foreground");
@@ -197,6 +221,7 @@ static void training(const struct column_set *set)
     share_row(set, "foreground called background", offsetof(struct run_log_step, false_negative));
     share_row(set, "RPN foreground accuracy", offsetof(struct run_log_step, rpn_fg_accuracy));
     clipped_row(set);
+    skipped_row(set);
 }
 
 static void differences(const struct column_set *set)

@@ -221,6 +221,14 @@ static enum det_code evaluate(struct trainer *t, struct det_error *err)
     return run_log_write_eval(t->log, &line, err);
 }
 
+/* Steps that made no update, since the run began: the model counts the updates, in checkpoints too. */
+static int64_t skipped_steps(const struct trainer *t)
+{
+    int mixed = t->config.model_precision == DET_PRECISION_BF16 ||
+                t->config.model_precision == DET_PRECISION_FP16;
+    return mixed ? t->step - det_model_counters(t->setup.model).updates : RUN_LOG_UNKNOWN;
+}
+
 static enum det_code checkpoint(struct trainer *t, struct det_error *err)
 {
     char path[4096];
@@ -228,7 +236,8 @@ static enum det_code checkpoint(struct trainer *t, struct det_error *err)
     enum det_code code = det_checkpoint_save(t->setup.model, path, t->step, err);
     if (code != DET_OK)
         return code;
-    return run_log_write_checkpoint(t->log, t->step, "checkpoint.safetensors", err);
+    return run_log_write_checkpoint(t->log, t->step, "checkpoint.safetensors",
+                                    skipped_steps(t), err);
 }
 
 static int due(int64_t step, int64_t every)

@@ -277,5 +277,27 @@ Test(compare, runs_side_by_side)
         "box AP", "collapsed",          "no_detections"};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         cr_expect(strstr(text, wanted[i]), "lacks %s:\n%s", wanted[i], text);
+    cr_expect(!strstr(text, "loss scaler"), "none of the two has one:\n%s", text);
+    stop(&got);
+}
+
+Test(compare, skipped_steps_side_by_side)
+{
+    static char text[20000];
+    struct det_error err = {0};
+    made_start(&first, "fp32", 3);
+    made_start(&second, "fp16", 3);
+    second.config.model_precision = DET_PRECISION_FP16;
+    second.skipped_steps = 17;
+    struct comparison got = compare(&bits);
+    const struct logged_run *runs[] = {a, b};
+    struct verdict verdicts[2] = {{.rule = ""}, {.rule = ""}};
+    FILE *file = fmemopen(text, sizeof text, "w");
+    cr_expect_eq(run_table_print(file, runs, verdicts, 2, &err), DET_OK);
+    fclose(file);
+    const char *row = strstr(text, "steps skipped by the loss scaler");
+    cr_assert_not_null(row, "%s", text);
+    const char *end = strchr(row, '\n'), *cell = strstr(row, "17 of 300");
+    cr_expect(cell && cell < end, "%.*s", (int)(end - row), row);
     stop(&got);
 }

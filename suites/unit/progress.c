@@ -58,6 +58,26 @@ Test(progress, plain_lines_for_a_file)
     cr_expect(strstr(got, "100 %  300/300"), "%s", got);
 }
 
+Test(progress, skipped_steps_are_counted)
+{
+    struct progress *progress;
+    struct det_error err = {0};
+    static char shown[4000];
+    const char *name = "fp16";
+    const int64_t steps = 10;
+    FILE *file = fmemopen(shown, sizeof shown, "w");
+    struct progress_options options = {.to = file, .mode = PROGRESS_LINES, .clock = test_clock};
+    cr_assert_eq(progress_create(&options, &name, &steps, 1, &progress, &err), DET_OK);
+    for (int i = 0; i < 10; i++) {
+        struct run_log_step step = {.step = i, .skipped = i == 2 || i == 6};
+        progress_step(progress, 0, &step);
+    }
+    progress_destroy(progress);
+    fclose(file);
+    cr_expect_eq(count(shown, "1 skipped"), 4, "after steps 2 to 5: %s", shown);
+    cr_expect_eq(count(shown, "2 skipped"), 4, "after steps 6 to 9: %s", shown);
+}
+
 Test(progress, a_file_is_no_terminal)
 {
     const char *got = show(PROGRESS_AUTO, 0, 1, 0, 30);

@@ -267,6 +267,35 @@ Test(trainer, divergence_stops_the_run_and_says_so)
     logged_run_close(log);
 }
 
+/* A weight so large that fp16 gradients overflow until the scale has fallen. The total is of all steps,
+ * of which only every third is logged, and a resumed run goes on counting. */
+Test(trainer, skipped_steps_are_totalled)
+{
+    struct det_config config = short_config();
+    set(&config, "model.precision", "fp16");
+    set(&config, "rpn_cls_pos_weight", "1000");
+    config.eval_every = 0;
+    run(&config, in_folder(&folder, "whole"), 0, STEPS);
+    struct logged_run *whole = log_of(in_folder(&folder, "whole"));
+    int64_t skipped = 0;
+    for (size_t i = 0; i < whole->n_steps; i++)
+        skipped += whole->steps[i].skipped;
+    cr_expect(skipped > 0, "the case is meant to overflow");
+    cr_expect_eq(whole->skipped_steps, skipped, "%d in the log, %d skipped", (int)whole->skipped_steps,
+                 (int)skipped);
+    logged_run_close(whole);
+
+    struct det_config sparse = config;
+    sparse.log_every = 3;
+    run(&sparse, in_folder(&folder, "sparse"), 0, 4);
+    run(&sparse, in_folder(&folder, "sparse"), 1, STEPS);
+    struct logged_run *log = log_of(in_folder(&folder, "sparse"));
+    cr_expect_lt(log->n_steps, STEPS);
+    cr_expect_eq(log->skipped_steps, skipped, "%d in the log, %d skipped", (int)log->skipped_steps,
+                 (int)skipped);
+    logged_run_close(log);
+}
+
 /* ---- bad input ---- */
 
 static int checkpoint_seen;
