@@ -45,6 +45,14 @@ same "two runs" recorded again
 train "operation by operation" 1 single --backend cuda --set backend.graph=false
 same "recorded or not" recorded single
 
+# Batches travel beside the computation, in whatever order the device comes to it.
+for stream in 1 2 3; do
+	export DETCHECK_EMULATED_SLOW=$stream
+	train "slow streams $stream" 1 slow --backend cuda
+	same "slow streams $stream" recorded slow
+done
+unset DETCHECK_EMULATED_SLOW
+
 # The first step's losses: before rounding has grown into another decision.
 lines cpu step | head -1 >"$folder/a"
 lines recorded step | head -1 >"$folder/b"
@@ -67,6 +75,8 @@ holds "the first step is the CPU's" awk '
 expect "every step from the CPU's state" 0 compare --teacher-forced --backends cpu,cuda \
 	--config "$folder/small.yaml" --set train.accumulate=1 --steps 4
 says "every step from the CPU's state: what was compared" out "agrees: 4 steps"
+expect "every step in fp16" 0 compare --teacher-forced --backends cpu:fp16,cuda:fp16 \
+	--config "$folder/small.yaml" --set train.accumulate=1 --steps 4
 
 train "fp16" 1 fp16 --backend cuda --set model.precision=fp16
 train "bf16" 1 bf16 --backend cuda --set model.precision=bf16
@@ -81,6 +91,17 @@ train "a full GPU" 2 full --backend cuda
 says "a full GPU: what was asked for" err "bytes asked for"
 holds "a full GPU: nothing was written" test ! -e "$folder/full"
 unset DETCHECK_EMULATED_MEMORY
+DETCHECK_EMULATED_PINNED=1000
+export DETCHECK_EMULATED_PINNED
+train "no memory to pin" 2 pinned --backend cuda
+says "no memory to pin: what was asked for" err "bytes of host memory to be pinned"
+holds "no memory to pin: nothing was written" test ! -e "$folder/pinned"
+unset DETCHECK_EMULATED_PINNED
+DETCHECK_EMULATED_OLD=1
+export DETCHECK_EMULATED_OLD
+train "a GPU that nothing was built for" 77 old --backend cuda
+says "a GPU that nothing was built for: why" err "no kernel image"
+unset DETCHECK_EMULATED_OLD
 
 # Lost in the fourth step, after the checkpoint of the second: what is there can be gone on from. (The
 # steps before have been reported on standard error: it holds more than one line.)
@@ -91,5 +112,19 @@ says "a GPU lost on the way: which operation" err "cuda: replay: unspecified lau
 holds "a GPU lost on the way: status $status" test "$status" -eq 2
 expect "going on" 1 train --out "$folder/lost" --backend cuda --resume
 same "lost and resumed" recorded lost
+
+# Lost while something is read from it, wherever that is (a run has some 300 reads): no checkpoint of
+# zeros. A run that had none yet says so; any other goes on to the same end.
+for reads in 2 30 60 90 120 150 180 210 240; do
+	rm -rf "$folder/read"
+	status=0
+	DETCHECK_EMULATED_DOWNLOADS=$reads "$detcheck" train --config "$folder/small.yaml" \
+		--out "$folder/read" --backend cuda >"$folder/out" 2>"$folder/err" </dev/null || status=$?
+	says "lost at read $reads" err "unspecified launch failure"
+	holds "lost at read $reads: status $status" test "$status" -eq 2
+	[ -e "$folder/read/checkpoint.safetensors" ] || continue
+	expect "lost at read $reads: going on" 1 train --out "$folder/read" --backend cuda --resume
+	same "lost at read $reads and resumed" recorded read
+done
 
 finish
