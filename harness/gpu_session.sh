@@ -57,7 +57,7 @@ for precision in tf32 bf16 fp16; do
 done
 step bench-r50 120 "$detcheck" bench --backend cuda --json --steps 20 \
 	--set model.preset=r50 --set image_size=320 --set train.batch_size=2
-for pair in cpu,cuda cpu:bf16,cuda:bf16; do
+for pair in cpu,cuda cpu,cuda:tf32 cpu:bf16,cuda:bf16 cpu:fp16,cuda:fp16; do
 	step "teacher-$pair" 90 "$detcheck" compare --teacher-forced --backends "$pair" --steps 20
 done
 exit $failed

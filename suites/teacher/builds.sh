@@ -1,7 +1,7 @@
 #!/bin/sh
 # What is not equal to the bit by contract, measured: the default recipe's fixed and unfixed run,
 # 60 steps of each over the whole length, repeated step by step with other BLAS cores, another
-# compiler, without optimisation, and in bf16. Prints the table of docs/teacher_forced.md.
+# compiler, without optimisation, and in bf16 and fp16. Prints the table of docs/teacher_forced.md.
 #
 #   suites/teacher/builds.sh build/harness/detcheck     builds two more programs: minutes
 . "$(dirname "$0")/../program/tap.sh"
@@ -73,9 +73,13 @@ for side in fixed unfixed; do
 	done
 	pupil "$side: gcc, clang" "$clang" Haswell
 	pupil "$side: -O3, -O0" "$unoptimised" Haswell
-	pupil "$side: fp32, bf16" "$own" Haswell --set model.precision=bf16
-	record --set model.precision=bf16
-	pupil "$side: bf16: Haswell, Sandybridge" "$own" Sandybridge
+	for precision in bf16 fp16; do
+		pupil "$side: fp32, $precision" "$own" Haswell --set model.precision=$precision
+	done
+	for precision in bf16 fp16; do
+		record --set model.precision=$precision
+		pupil "$side: $precision: Haswell, Sandybridge" "$own" Sandybridge
+	done
 done
 
 finish
