@@ -1,6 +1,9 @@
 /* Whole optimiser steps on the CUDA backend as the emulation runs it. */
 #include "suites/model_suite.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 static const int some_objects[SMALL_IMAGES] = {3, 0, 2, 1};
 static struct det_sample samples[SMALL_IMAGES];
 
@@ -150,6 +153,40 @@ Test(steps, recordings_outlast_scratch)
     det_model_destroy(larger);
     small_close(&first);
     small_close(&same);
+}
+
+static void *open_and_close(void *model)
+{
+    struct det_config config = small_config();
+    struct small s = {.config = config};
+    struct det_model_options options = {&config,       SMALL_CLASSES, SMALL_CANVAS, SMALL_CANVAS,
+                                        SMALL_OBJECTS, SMALL_IMAGES,  SMALL_IMAGES};
+    enum det_code code = det_cuda_backend()->open(1, &s.dev, NULL);
+    if (code == DET_OK)
+        code = det_model_create(s.dev, &options, &s.model, NULL);
+    *(_Atomic int *)model = code == DET_OK ? 1 : -1;
+    if (code == DET_OK)
+        small_close(&s);
+    return NULL;
+}
+
+/* As two sides of a run do: while one is recorded the other takes its memory. That waits. */
+Test(steps, nobody_takes_memory_while_a_step_is_recorded)
+{
+    struct det_config config = small_config();
+    struct small s = cuda_open(&config);
+    struct det_recording *recording;
+    _Atomic int other = 0;
+    pthread_t thread;
+    cr_assert_eq(s.dev->ops->record_begin(s.dev, NULL), DET_OK);
+    cr_assert_eq(pthread_create(&thread, NULL, open_and_close, &other), 0);
+    usleep(100000);
+    cr_expect_eq(other, 0, "another device was opened during a recording");
+    cr_expect_eq(s.dev->ops->record_end(s.dev, &recording, NULL), DET_OK);
+    pthread_join(thread, NULL);
+    cr_expect_eq(other, 1);
+    s.dev->ops->recording_release(s.dev, recording);
+    small_close(&s);
 }
 
 /* Overflows halve the scale step by step: the recorded step reads it from the device's memory. */

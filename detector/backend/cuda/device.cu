@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+typedef std::lock_guard<std::recursive_mutex> alone;
+
+std::recursive_mutex &det_cuda_alone()
+{
+    static std::recursive_mutex mutex;
+    return mutex;
+}
+
 int det_cuda_check(struct det_cuda *cuda, cudaError_t status, const char *what)
 {
     if (status == cudaSuccess)
@@ -103,6 +111,7 @@ void *det_cuda_scratch(struct det_cuda *cuda, const char *op, size_t bytes)
         return NULL;
     }
     void *block = NULL;
+    alone until_done(det_cuda_alone());
     if (!det_cuda_check(cuda, cudaStreamSynchronize(cuda->stream), op))
         return NULL;
     if (!drop_scratch(cuda))
@@ -124,6 +133,7 @@ void det_cuda_close(struct det_device *dev)
     if (!dev)
         return;
     struct det_cuda *cuda = det_cuda_of(dev);
+    alone until_done(det_cuda_alone());
     if (cuda->copies)
         cudaStreamDestroy(cuda->copies); /* nothing is in it: its stagings are closed */
     if (cuda->stream)
@@ -188,6 +198,7 @@ enum det_code det_cuda_open(int threads, struct det_device **out, struct det_err
 {
     (void)threads;
     *out = NULL;
+    alone until_done(det_cuda_alone());
     enum det_code code = find_gpu(err);
     if (code != DET_OK)
         return code;
@@ -219,6 +230,7 @@ enum det_code det_cuda_alloc(struct det_device *dev, size_t bytes, const char *w
 {
     struct det_cuda *cuda = det_cuda_of(dev);
     *out = NULL;
+    alone until_done(det_cuda_alone());
     cudaError_t status = cudaMalloc(out, bytes ? bytes : 1);
     if (status != cudaSuccess) {
         *out = NULL;
@@ -231,6 +243,7 @@ enum det_code det_cuda_alloc(struct det_device *dev, size_t bytes, const char *w
 void det_cuda_release(struct det_device *dev, void *block)
 {
     struct det_cuda *cuda = det_cuda_of(dev);
+    alone until_done(det_cuda_alone());
     cudaStreamSynchronize(cuda->stream);
     cudaFree(block);
 }

@@ -7,6 +7,7 @@
 #include <cuda_runtime.h>
 
 #include <math.h>
+#include <mutex>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -57,6 +58,11 @@ static inline int det_cuda_idle(const struct det_cuda *cuda)
 {
     return cuda->measuring || det_cuda_failed(cuda);
 }
+
+/* Several devices may be open at once, each used by a thread of its own (detcheck run, sweep). What may
+ * wait for the whole GPU (taking memory, giving it back, cuBLAS coming and going) makes a capture
+ * invalid that goes on beside it: whoever does either holds this. */
+std::recursive_mutex &det_cuda_alone();
 
 /* Keep the first failure: `what` names the operation and its shape. Returns whether all is well. */
 int det_cuda_check(struct det_cuda *cuda, cudaError_t status, const char *what);

@@ -11,13 +11,15 @@ static struct det_recording *recording_of(cudaGraphExec_t exec)
 enum det_code det_cuda_record_begin(struct det_device *dev, struct det_error *err)
 {
     struct det_cuda *cuda = det_cuda_of(dev);
-    if (det_cuda_failed(cuda) ||
-        !det_cuda_check(cuda, cudaStreamBeginCapture(cuda->stream,
-                                                     cudaStreamCaptureModeThreadLocal),
-                        "recording"))
-        return det_cuda_synchronize(dev, err);
-    cuda->recording = 1;
-    return DET_OK;
+    det_cuda_alone().lock(); /* until record_end */
+    if (!det_cuda_failed(cuda) &&
+        det_cuda_check(cuda, cudaStreamBeginCapture(cuda->stream, cudaStreamCaptureModeThreadLocal),
+                       "recording")) {
+        cuda->recording = 1;
+        return DET_OK;
+    }
+    det_cuda_alone().unlock();
+    return det_cuda_synchronize(dev, err);
 }
 
 enum det_code det_cuda_record_end(struct det_device *dev, struct det_recording **out,
@@ -33,6 +35,7 @@ enum det_code det_cuda_record_end(struct det_device *dev, struct det_recording *
         good = det_cuda_check(cuda, cudaGraphInstantiate(&exec, graph, 0), "recording");
     if (graph)
         cudaGraphDestroy(graph);
+    det_cuda_alone().unlock();
     if (!good)
         return det_cuda_synchronize(dev, err);
     *out = recording_of(exec);
@@ -52,6 +55,7 @@ void det_cuda_replay(struct det_device *dev, struct det_recording *recording)
 void det_cuda_recording_release(struct det_device *dev, struct det_recording *recording)
 {
     struct det_cuda *cuda = det_cuda_of(dev);
+    std::lock_guard<std::recursive_mutex> alone(det_cuda_alone());
     cudaStreamSynchronize(cuda->stream);
     cudaGraphExecDestroy((cudaGraphExec_t)recording);
     if (--cuda->recordings == 0)

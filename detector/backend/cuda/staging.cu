@@ -54,6 +54,7 @@ enum det_code det_cuda_staging_open(struct det_device *dev, size_t bytes, const 
 {
     void *device = NULL;
     *out = NULL;
+    std::lock_guard<std::recursive_mutex> alone(det_cuda_alone());
     struct cuda_staging *s = (struct cuda_staging *)calloc(1, sizeof *s);
     if (!s)
         return det_fail(err, DET_NO_MEMORY, "cuda: %s", what);
@@ -75,6 +76,7 @@ void det_cuda_staging_close(struct det_device *dev, struct det_staging *staging)
 {
     if (!staging)
         return;
+    std::lock_guard<std::recursive_mutex> alone(det_cuda_alone());
     struct cuda_staging *s = staging_of(staging);
     cudaStreamSynchronize(det_cuda_of(dev)->copies);
     det_cuda_release(dev, (void *)s->memory.device);
