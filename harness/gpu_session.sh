@@ -38,7 +38,7 @@ step runs 240 meson test -C "$build" --no-rebuild --print-errorlogs --suite cuda
 # Each tool by itself on one pass over every operation, then on two steps of training.
 if command -v compute-sanitizer >/dev/null; then
 	for tool in memcheck initcheck racecheck synccheck; do
-		for test in update maps weighted roi_align boxes losses rows; do
+		for test in update maps weighted roi_align boxes losses rows staging; do
 			[ ! -x "$build/suites/parity/parity_$test" ] ||
 				step "$tool-$test" 90 compute-sanitizer --tool "$tool" --error-exitcode 9 \
 					--target-processes all "$build/suites/parity/parity_$test" --tap=-
