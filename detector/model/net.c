@@ -101,7 +101,7 @@ static struct net_tensor tensor_at(const struct det_net *net, int i)
 
 int net_input(struct det_net *net, int c, int h, int w, int wants_grad)
 {
-    return add_tensor(net, c, h, w, wants_grad);
+    return net->input = add_tensor(net, c, h, w, wants_grad);
 }
 
 static int convolved(int size, int kernel, int stride, int pad)

@@ -50,6 +50,7 @@ struct net_layer {
 struct det_net {
     struct net_tensor *tensors; /* owned */
     int n_tensors, tensor_capacity;
+    int input;                  /* the tensor that comes from outside */
     struct net_layer *layers; /* owned */
     int n_layers, layer_capacity;
     struct det_parameters *params; /* shared with the model's other nets */
@@ -67,6 +68,7 @@ struct det_net {
  * them do nothing and return 0. Weight names are torchvision's, `prefix` + ".weight" and ".bias". */
 void net_begin(struct det_net *net, struct det_parameters *params, int rows, int train_rows,
                struct det_error *err);
+/* The one tensor that comes from outside; mixed precision rounds it before the layers read it. */
 int net_input(struct det_net *net, int c, int h, int w, int wants_grad);
 struct net_conv {
     int c_out, kernel, stride, pad;

@@ -83,6 +83,8 @@ static void forward_layer(const struct det_net *net, struct det_device *dev,
 
 void net_forward(struct det_net *net, struct det_device *dev, int n)
 {
+    const struct net_tensor *input = &net->tensors[net->input];
+    round_if_mixed(net, dev, input->value, input, n);
     for (int i = 0; i < net->n_layers; i++)
         forward_layer(net, dev, &net->layers[i], n);
 }

@@ -223,6 +223,16 @@ static int has_fp16_bits(const float *x, size_t n)
     return 1;
 }
 
+/* The tensors of a net: what came from outside, as the images, and what its layers made. */
+static void expect_fp16(const char *name, const struct det_net *net, int rows)
+{
+    for (int i = 0; i < net->n_tensors; i++) {
+        const struct net_tensor *t = &net->tensors[i];
+        size_t n = (size_t)rows * (size_t)t->c * (size_t)t->h * (size_t)t->w;
+        cr_expect(has_fp16_bits(t->value, n), "%s, tensor %d: more than binary16", name, i);
+    }
+}
+
 Test(step, fp16_rounds_activations_and_keeps_fp32_weights)
 {
     struct det_config config = small_config();
@@ -231,12 +241,9 @@ Test(step, fp16_rounds_activations_and_keeps_fp32_weights)
     images_with(samples, SMALL_IMAGES, some_objects);
     struct small s = small_open(&config, 1);
     at_once(&s, samples, 1, 0);
-    const struct det_net *net = &s.model->trunk;
-    for (int l = 0; l < net->n_layers; l++) {
-        const struct net_tensor *t = &net->tensors[net->layers[l].out];
-        size_t n = (size_t)SMALL_IMAGES * (size_t)t->c * (size_t)t->h * (size_t)t->w;
-        cr_expect(has_fp16_bits(t->value, n), "layer %d: more than binary16", l);
-    }
+    expect_fp16("trunk", &s.model->trunk, SMALL_IMAGES);
+    expect_fp16("box head", &s.model->box_head, 1); /* dead rows hold anything */
+    expect_fp16("mask head", &s.model->mask_head, 1);
     const struct det_parameter_slot *slot = &s.model->params.slots[0];
     cr_expect(has_fp16_bits(slot->compute, slot->parameter.size), "computed with more");
     cr_expect(!has_fp16_bits(slot->parameter.value, slot->parameter.size), "master weights rounded");
