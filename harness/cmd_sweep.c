@@ -111,8 +111,9 @@ static int sweep(const struct options *options, struct det_error *err)
 
 int cmd_sweep(int argc, char **argv, struct det_error *err)
 {
+    static const struct progress_options shown = {0};
     struct options options = {.sweep = {.folder = "runs/sweep", .backend = "cpu", .first_seed = 1,
-                                        .progress = stderr}};
+                                        .progress = &shown}};
     struct study *study = calloc(1, sizeof *study);
     options.settings = calloc((size_t)argc, sizeof *options.settings);
     int status = STATUS_BAD_INPUT;

@@ -12,6 +12,8 @@ static const struct argp_option all_options[] = {
     {"out", 'o', "DIR", 0, "folder of the runs (default runs/envelopes)", 0},
     {"seeds", 'n', "N", 0, "seeds that make the envelope (default: as the file says, or 20)", 0},
     {"fresh", 'f', "N", 0, "other seeds, to measure false alarms (default: as the file says)", 0},
+    {"first-fresh", 'F', "SEED", 0,
+     "the first of those: seeds that tuned nothing (default: as the file says, or 1001)", 0},
     {"jobs", 'j', "N", 0, "runs at a time, one thread each (default: as many as cores)", 0},
     {"reuse", 'u', NULL, 0, "take what DIR already holds: finished runs of the same configuration", 0},
     {"new-numerics", 'N', NULL, 0,
@@ -38,6 +40,9 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         return 0;
     case 'f':
         options->fresh = (int)options_number(state, arg, 0, 999);
+        return 0;
+    case 'F':
+        options->first_fresh = options_number(state, arg, 1, 1000000);
         return 0;
     case 'j':
         options->jobs = (int)options_number(state, arg, 1, 256);

@@ -4,21 +4,12 @@
 #define HARNESS_PROGRESS_H
 
 #include "detector/base/status.h"
-#include "detector/base/status.h"
 #include "harness/log/run_log.h"
-
-#include <stdio.h>
+#include "harness/report/progress_display.h"
 
 #define PROGRESS_RUNS_MAX 8
 
 struct progress; /* opaque */
-
-struct progress_options { /* all zero, or NULL: standard error, whatever it is */
-    FILE *to;             /* NULL: stderr */
-    enum { PROGRESS_AUTO, PROGRESS_TERMINAL, PROGRESS_LINES, PROGRESS_SILENT } mode;
-    int columns;           /* of the terminal; 0: ask it */
-    double (*clock)(void); /* seconds; NULL: CLOCK_MONOTONIC */
-};
 
 /* n runs with their names (borrowed) and planned steps. *out is owned by the caller. The functions
  * below may be called from several threads at once. */

@@ -11,15 +11,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct sweep {
     const struct sweep_options *options;
     struct sweep_result *results;
-    int n, done;
-    time_t start;
-    pthread_mutex_t lock; /* guards done, code, err and the progress lines */
+    struct tally *tally;  /* NULL: no progress is shown */
+    pthread_mutex_t lock; /* guards tally, code and err */
     enum det_code code;
     struct det_error *err;
 };
@@ -115,14 +113,13 @@ static enum det_code run_one(const struct sweep *sweep, struct sweep_result *res
 static void report(struct sweep *sweep, const struct sweep_result *result,
                    const struct verdict *verdict)
 {
-    double elapsed = difftime(time(NULL), sweep->start);
-    if (!sweep->options->progress)
+    char what[sizeof verdict->why + 160];
+    if (!sweep->tally)
         return;
-    fprintf(sweep->options->progress, "[%d/%d, %.0f s left] %s seed %lld: %s: %s\n", sweep->done,
-            sweep->n, elapsed * (sweep->n - sweep->done) / sweep->done,
-            sweep->options->study->variants[result->variant].name, (long long)result->seed,
-            verdict_name(verdict->kind), verdict->why);
-    fflush(sweep->options->progress);
+    snprintf(what, sizeof what, "%s seed %lld: %s: %s",
+             sweep->options->study->variants[result->variant].name, (long long)result->seed,
+             verdict_name(verdict->kind), verdict->why);
+    tally_done(sweep->tally, what);
 }
 
 static void run_item(void *arg, int item, int worker)
@@ -140,7 +137,6 @@ static void run_item(void *arg, int item, int worker)
     if (code == DET_OK && interrupt_came(NULL))
         code = det_fail(&err, DET_INVALID, "interrupted");
     pthread_mutex_lock(&sweep->lock);
-    sweep->done++;
     if (code == DET_OK) {
         report(sweep, &sweep->results[item], &verdict);
     } else if (sweep->code == DET_OK) {
@@ -150,24 +146,36 @@ static void run_item(void *arg, int item, int worker)
     pthread_mutex_unlock(&sweep->lock);
 }
 
+/* The runs of all variants, with nothing but what they are. */
+static int list_runs(const struct sweep_options *options, struct sweep_result *results)
+{
+    int n = 0;
+    for (int v = 0; v < options->study->n_variants; v++)
+        for (int s = 0; s < seeds_of(options, v); s++)
+            results[n++] = (struct sweep_result){.variant = v, .seed = options->first_seed + s};
+    return n;
+}
+
 enum det_code sweep_run(const struct sweep_options *options, struct sweep_result *results,
                         struct det_error *err)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct det_error ignored;
-    struct sweep sweep = {.options = options, .results = results, .start = time(NULL),
-                          .err = err ? err : &ignored};
+    struct sweep sweep = {.options = options, .results = results, .err = err ? err : &ignored};
     struct det_pool *pool;
     enum det_code code = det_pool_create(options->jobs ? options->jobs : (int)cores, &pool, err);
     if (code != DET_OK)
         return code;
-    for (int v = 0; v < options->study->n_variants; v++)
-        for (int s = 0; s < seeds_of(options, v); s++)
-            results[sweep.n++] =
-                (struct sweep_result){.variant = v, .seed = options->first_seed + s};
-    pthread_mutex_init(&sweep.lock, NULL);
-    det_pool_run(pool, sweep.n, run_item, &sweep);
-    pthread_mutex_destroy(&sweep.lock);
+    int n = list_runs(options, results);
+    if (options->progress)
+        code = tally_create(options->progress, options->study->name, n, &sweep.tally, err);
+    if (code == DET_OK) {
+        pthread_mutex_init(&sweep.lock, NULL);
+        det_pool_run(pool, n, run_item, &sweep);
+        pthread_mutex_destroy(&sweep.lock);
+        code = sweep.code;
+    }
+    tally_destroy(sweep.tally);
     det_pool_destroy(pool);
-    return sweep.code;
+    return code;
 }

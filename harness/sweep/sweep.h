@@ -4,8 +4,7 @@
 
 #include "harness/sweep/study.h"
 #include "harness/judge/verdict.h"
-
-#include <stdio.h>
+#include "harness/report/tally.h"
 
 #define SWEEP_CLASSES_MAX 16
 
@@ -30,7 +29,7 @@ struct sweep_options {
     int seeds;           /* of every variant; 0: as the study says */
     int reuse;           /* a finished run of the same configuration is not made again */
     int jobs;            /* runs at a time; 0: as many as cores */
-    FILE *progress;      /* a line for every run that ends; NULL: none */
+    const struct progress_options *progress; /* under the study's name; NULL: none */
 };
 
 /* Runs that a sweep has. */

@@ -29,13 +29,25 @@ judge() {
 }
 
 mkdir "$folder/run"
-expect "ten seeds and two fresh ones" 0 golden envelope --seeds 10 --fresh 2 --jobs 2 --out "$runs" tiny
+expect "ten seeds and two fresh ones" 0 golden envelope --seeds 10 --fresh 2 --first-fresh 501 --jobs 2 --out "$runs" tiny
 says "progress" err "[10/10"
+holds "no bar where there is no terminal" sh -c "! grep -q '#' '$folder/err'"
 says "false alarms" out "false alarms: "
-holds "the file says from which seeds" grep -q '^seeds: 10 from 1, 2 fresh from 1001$' "$file"
+holds "the file says from which seeds" grep -q '^seeds: 10 from 1, 2 fresh from 501$' "$file"
 cp "$file" "$folder/kept"
 expect "again, from what is there" 0 golden envelope --reuse --out "$runs" tiny
 holds "the same file" cmp "$folder/kept" "$file"
+expect "two envelopes" 0 golden envelope --reuse --out "$runs" tiny "$file"
+says "pooled" out "2 envelopes together: false alarms: "
+says "of all fresh runs" out " of 4 fresh runs ("
+
+TERM=xterm script -qec "'$detcheck' golden envelope --reuse --jobs 1 --out '$runs' tiny" /dev/null \
+	</dev/null >"$folder/out" 2>"$folder/err"
+says "a terminal shows a bar" out "tiny [---"
+says "that fills" out "] 5/10  "
+says "with what came of each run" out "tiny seed 5: "
+says "in place" out "$(printf '\033[1A')"
+holds "the same file again" cmp "$folder/kept" "$file"
 
 # The verdict of the rules stands (a net of this size learns nothing); the envelope adds none.
 judge "a run of its own" 1 "$runs/tiny/seed-3"
@@ -62,6 +74,13 @@ says "is incomplete" out "incomplete"
 expect "an unknown envelope" 2 judge --envelope tini "$folder/run"
 says "the nearest" err '"tiny"'
 expect "too few seeds" 2 golden envelope --seeds 5 tiny
+expect "no seed" 2 golden envelope --first-fresh 0 tiny
+expect "fresh seeds that are none" 2 golden envelope --first-fresh 10 --out "$runs" tiny
+says "which are taken" err "seeds up to 10 make the envelope"
+sed -i 's/^seeds: .*/seeds: 10 from 1, 2 fresh/' "$file"
+expect "a line of seeds cut short" 2 golden envelope --reuse --out "$runs" tiny
+says "what it wants" err "N from 1, N fresh from SEED"
+cp "$folder/kept" "$file"
 sed -i 's/^limits: .*/limits: none/' "$file"
 expect "a damaged envelope" 2 judge --envelope tiny "$folder/run"
 sed -i '/^$/,$d' "$file"

@@ -1,5 +1,6 @@
 /* Progress: what is drawn on a terminal, and what is written to a file. */
 #include "harness/report/progress.h"
+#include "harness/report/tally.h"
 #include "suites/made_log.h"
 
 #include <criterion/criterion.h>
@@ -168,4 +169,62 @@ Test(progress, refuses_too_many_runs)
     cr_expect_eq(progress_create(NULL, names, steps, PROGRESS_RUNS_MAX + 1, &progress, &err),
                  DET_INVALID);
     cr_expect_eq(progress_create(NULL, names, steps, 0, &progress, &err), DET_INVALID);
+}
+
+/* ---- a tally of runs ---- */
+
+/* Four runs of 20 s each, of which `done` end. */
+static const char *count_runs(int mode, int columns, int done)
+{
+    struct tally *tally;
+    struct det_error err = {0};
+    memset(text, 0, sizeof text);
+    FILE *file = fmemopen(text, sizeof text, "w");
+    struct progress_options options = {
+        .to = file, .mode = mode, .columns = columns, .clock = test_clock};
+    now = 100;
+    cr_assert_eq(tally_create(&options, "study", 4, &tally, &err), DET_OK);
+    for (int i = 0; i < done; i++) {
+        char what[64];
+        now += 20;
+        snprintf(what, sizeof what, "fixed seed %d: healthy: 101 detections", i + 1);
+        tally_done(tally, what);
+    }
+    tally_destroy(tally);
+    fclose(file);
+    return text;
+}
+
+Test(progress, a_line_for_every_run)
+{
+    cr_expect_str_eq(count_runs(PROGRESS_LINES, 0, 2),
+                     "[1/4, 60 s left] fixed seed 1: healthy: 101 detections\n"
+                     "[2/4, 40 s left] fixed seed 2: healthy: 101 detections\n");
+    cr_expect_str_eq(count_runs(PROGRESS_AUTO, 0, 0), "", "a file is no terminal");
+    cr_expect_str_eq(count_runs(PROGRESS_SILENT, 0, 4), "");
+}
+
+Test(progress, a_bar_of_runs)
+{
+    const char *got = count_runs(PROGRESS_TERMINAL, 100, 0);
+    cr_expect(strstr(got, "study [------"), "empty before the first run ends: %s", got);
+    cr_expect(strstr(got, "0/4  -:-- left"), "%s", got);
+    got = count_runs(PROGRESS_TERMINAL, 100, 3);
+    const char *last = strrchr(got, '\r');
+    cr_assert(last);
+    cr_expect_eq(count(last, "#"), 22, "three quarters of 30: %s", last);
+    cr_expect(strstr(last, "3/4  0:20 left  fixed seed 3: healthy: 101 det"), "%s", last);
+    cr_expect_eq(count(got, "\033[1A"), 3, "redrawn in place:\n%s", got);
+}
+
+Test(progress, a_bar_of_runs_on_narrow_terminals)
+{
+    for (int columns = 20; columns <= 120; columns += 10) {
+        char *at = (char *)count_runs(PROGRESS_TERMINAL, columns, 4);
+        for (char *line = strtok(at, "\n"); line; line = strtok(NULL, "\n")) {
+            const char *from = strchr(line, '\r');
+            int shown = (int)strcspn(from ? from + 1 : line, "\033");
+            cr_expect_lt(shown, columns, "%d columns: a line of %d: %s", columns, shown, line);
+        }
+    }
 }
