@@ -4,8 +4,8 @@
  * seeds scatter evenly (logarithm of losses, square root of counts, logit of shares), and says how
  * many robust deviations it lies from the median of the envelope's seeds; below and above have
  * deviations of their own. Two numbers over all of them decide: the largest, and the root mean
- * square. Their limits come from the envelope's own seeds, each held against the others: the bound
- * that the next run stays under with a probability of 99.8 %. docs/goldens.md has the reasons. */
+ * square. Their limits come from the envelope's own seeds, each held against the others: a multiple
+ * of the median of those distances. docs/goldens.md has the reasons. */
 #ifndef HARNESS_ENVELOPE_H
 #define HARNESS_ENVELOPE_H
 

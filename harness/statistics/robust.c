@@ -55,22 +55,6 @@ double robust_expected_largest(size_t n)
     return robust_normal_quantile(((double)n - 0.375) / ((double)n + 0.25));
 }
 
-/* Student's quantile from the normal's (Abramowitz and Stegun, 26.7.5): to 1e-3 from 5 degrees of
- * freedom on. */
-static double student_quantile(double p, double freedom)
-{
-    double x = robust_normal_quantile(p), v = freedom;
-    double x3 = x * x * x, x5 = x3 * x * x, x7 = x5 * x * x;
-    return x + (x3 + x) / (4 * v) + (5 * x5 + 16 * x3 + 3 * x) / (96 * v * v) +
-           (3 * x7 + 19 * x5 + 17 * x3 - 15 * x) / (384 * v * v * v);
-}
-
-double robust_next_below(double mean, double deviation, size_t n, double p)
-{
-    double size = (double)n;
-    return mean + student_quantile(p, size - 1) * sqrt(1 + 1 / size) * deviation;
-}
-
 int robust_next_count_after_zeros(size_t n, double alpha)
 {
     double shape = 0.5, stay = (double)n / ((double)n + 1);

@@ -16,10 +16,6 @@ double robust_qn(const double *values, size_t n);
 /* Expected largest of n standard normal values (Blom: the quantile of (n - 3/8) / (n + 1/4)). */
 double robust_expected_largest(size_t n);
 
-/* The bound that the next of n normal values with this mean and standard deviation (that of the n)
- * stays below with probability p: mean + t_{n-1,p} sqrt(1 + 1/n) deviation. n of 3 or more. */
-double robust_next_below(double mean, double deviation, size_t n, double p);
-
 /* The quantile of the standard normal distribution, 0 < p < 1 (bisection on erfc). */
 double robust_normal_quantile(double p);
 
