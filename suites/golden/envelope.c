@@ -146,7 +146,7 @@ Test(envelope, one_loss_halved)
 Test(envelope, the_window_is_named)
 {
     for (int i = 200; i < MADE_STEPS; i++)
-        made.steps[i].loss_cls *= 2.5;
+        made.steps[i].loss_cls *= 1.8;
     struct verdict verdict = judge();
     cr_expect_eq(verdict.kind, VERDICT_OFF_GOLDEN, "%s", verdict.why);
     cr_expect_eq(verdict.step, 200, "step %lld", (long long)verdict.step);
@@ -271,6 +271,8 @@ Test(envelope, one_wild_seed_of_twenty)
     cr_expect_leq(other.metrics[2].below, 1.2 * envelope.metrics[2].below,
                   "the side it is not on: %g, was %g", other.metrics[2].below,
                   envelope.metrics[2].below);
+    cr_expect_float_eq(other.limit_max / envelope.limit_max, 1, 0.2, "limit %g, was %g",
+                       other.limit_max, envelope.limit_max);
 }
 
 Test(envelope, too_few_seeds_or_other_metrics)
