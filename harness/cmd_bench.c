@@ -27,7 +27,7 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &options->training;
         return 0;
     case 'n':
-        options->steps = (int)options_number(state, arg, 1, 100000);
+        options->steps = (int)options_number(state, "steps", arg, 1, 100000);
         return 0;
     case 'j':
         options->json = 1;

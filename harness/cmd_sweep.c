@@ -37,13 +37,13 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->settings[options->n_settings++] = arg;
         return 0;
     case 'n':
-        options->sweep.seeds = (int)options_number(state, arg, 1, 1000);
+        options->sweep.seeds = (int)options_number(state, "seeds", arg, 1, 1000);
         return 0;
     case 'f':
-        options->sweep.first_seed = (int)options_number(state, arg, 0, 1000000);
+        options->sweep.first_seed = (int)options_number(state, "first-seed", arg, 0, 1000000);
         return 0;
     case 'j':
-        options->sweep.jobs = (int)options_number(state, arg, 1, 256);
+        options->sweep.jobs = (int)options_number(state, "jobs", arg, 1, 256);
         return 0;
     case 'r':
         options->sweep.reuse = 1;

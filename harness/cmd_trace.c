@@ -26,10 +26,10 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &options->training;
         return 0;
     case 'n':
-        options->steps.n = options_count(state, "steps", arg);
+        options->steps.n = options_number(state, "steps", arg, 1, 100000000);
         return 0;
     case 'e':
-        options->steps.every = options_count(state, "every", arg);
+        options->steps.every = options_number(state, "every", arg, 1, 100000000);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -32,13 +32,13 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->split = split_of(arg, state);
         return 0;
     case 'r':
-        options->seed = (uint64_t)options_number(state, arg, 0, INT64_C(1) << 53);
+        options->seed = (uint64_t)options_number(state, "seed", arg, 0, INT64_C(1) << 53);
         return 0;
     case 'z':
-        options->image_size = (int)options_number(state, arg, 32, 4096);
+        options->image_size = (int)options_number(state, "image-size", arg, 32, 4096);
         return 0;
     case 'n':
-        options->images = options_number(state, arg, 1, 10000000);
+        options->images = options_number(state, "images", arg, 1, 10000000);
         return 0;
     case 'o':
         options->out = options_folder(state, arg);

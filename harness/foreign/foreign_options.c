@@ -69,7 +69,7 @@ static error_t take_format(int key, char *arg, struct argp_state *state)
         options->results = arg;
         return 0;
     case KEY_EPOCH_STEPS:
-        options->epoch_steps = options_count(state, "epoch-steps", arg);
+        options->epoch_steps = options_number(state, "epoch-steps", arg, 1, 100000000);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -84,7 +84,7 @@ static error_t take_judging(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = options;
         return 0;
     case KEY_STEPS:
-        options->steps = options_count(state, "steps", arg);
+        options->steps = options_number(state, "steps", arg, 1, 100000000);
         return 0;
     case KEY_STRICT:
         options->strict = 1;

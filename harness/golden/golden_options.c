@@ -30,22 +30,22 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
         options->reason = arg;
         return 0;
     case 't':
-        options->threads = (int)options_number(state, arg, 1, 256);
+        options->threads = (int)options_number(state, "threads", arg, 1, 256);
         return 0;
     case 'o':
         options->folder = options_folder(state, arg);
         return 0;
     case 'n':
-        options->seeds = (int)options_number(state, arg, 10, 200);
+        options->seeds = (int)options_number(state, "seeds", arg, 10, 200);
         return 0;
     case 'f':
-        options->fresh = (int)options_number(state, arg, 0, 999);
+        options->fresh = (int)options_number(state, "fresh", arg, 0, 999);
         return 0;
     case 'F':
-        options->first_fresh = options_number(state, arg, 1, 1000000);
+        options->first_fresh = options_number(state, "first-fresh", arg, 1, 1000000);
         return 0;
     case 'j':
-        options->jobs = (int)options_number(state, arg, 1, 256);
+        options->jobs = (int)options_number(state, "jobs", arg, 1, 256);
         return 0;
     case 'u':
         options->reuse = 1;

@@ -74,22 +74,14 @@ const char *options_folder(const struct argp_state *state, const char *arg)
     return arg;
 }
 
-int64_t options_count(const struct argp_state *state, const char *option, const char *arg)
-{
-    char *end;
-    long long value = strtoll(arg, &end, 10);
-    if (end == arg || *end || value < 1 || value > 100000000)
-        argp_error(state, "--%s %s: not a whole number from 1", option, arg);
-    return value;
-}
-
-int64_t options_number(const struct argp_state *state, const char *arg, int64_t low, int64_t high)
+int64_t options_number(const struct argp_state *state, const char *option, const char *arg,
+                       int64_t low, int64_t high)
 {
     char *end;
     errno = 0;
     long long value = strtoll(arg, &end, 10);
     if (errno || end == arg || *end || value < low || value > high)
-        argp_error(state, "%s: want a whole number, %lld to %lld", arg, (long long)low,
+        argp_error(state, "--%s %s: want a whole number, %lld to %lld", option, arg, (long long)low,
                    (long long)high);
     return value;
 }

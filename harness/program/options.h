@@ -16,10 +16,8 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 /* The name of a folder to write to, for a parser. Refuses an empty one: DIR/file would be /file. */
 const char *options_folder(const struct argp_state *state, const char *arg);
 
-/* How many of something, for a parser: a whole number from 1 to 1e8. */
-int64_t options_count(const struct argp_state *state, const char *option, const char *arg);
-
-/* A whole number from low to high, for a parser; refuses any other. */
-int64_t options_number(const struct argp_state *state, const char *arg, int64_t low, int64_t high);
+/* A whole number from low to high, for a parser; refuses any other by the option's name. */
+int64_t options_number(const struct argp_state *state, const char *option, const char *arg,
+                       int64_t low, int64_t high);
 
 #endif
