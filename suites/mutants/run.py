@@ -6,6 +6,7 @@
   run.py --page docs/mutation_score.md [--from JSON]
                              all, and the page; or the page of results that --json wrote
   run.py --check             no build: headers, areas, counts, and that every patch still applies
+  run.py --check --build DIR also that what they patch compiles, with the flags of that build
   run.py --self-test         the runner itself, on a small project with known mutants
   run.py --list              ids, areas and what they are about
 
@@ -24,6 +25,7 @@ import time
 sys.dont_write_bytecode = True
 
 from patch_files import PatchError, faults, have_git, read_all  # noqa: E402
+from patch_syntax import syntax_faults  # noqa: E402
 from results import Report, Result  # noqa: E402
 from scratch import Scratch, ScratchError  # noqa: E402
 from test_programs import Counter, Runner, default_programs, targets_of  # noqa: E402
@@ -234,8 +236,10 @@ def page_from(path, page, patches):
     return 0 if report.all_good() else 1
 
 
-def check(patches):
+def check(patches, build):
     found = list(faults(patches, TREE))
+    if build:
+        found += syntax_faults(patches, TREE, build)
     print("\n".join(found + [f"{len(patches)} patches, {len(found)} faults"]))
     return 1 if found else 0
 
@@ -255,11 +259,15 @@ def parse(argv):
                         "results, without another run")
     parser.add_argument("--tap", action="store_true", help="a TAP line a patch, for meson")
     parser.add_argument("--check", action="store_true", help="look at the patches, build nothing")
+    parser.add_argument("--build", metavar="DIR", help="with --check: a build folder, with whose flags "
+                        "it is tried whether what they patch compiles")
     parser.add_argument("--self-test", action="store_true", help="test this program")
     parser.add_argument("--list", action="store_true", help="list the patches")
     arguments = parser.parse_args(argv)
     if arguments.page and arguments.only:
         parser.error("--page tells of all patches; it does not go with --only")
+    if arguments.build and not arguments.check:
+        parser.error("--build goes with --check")
     if arguments.results and not arguments.page:
         parser.error("--from goes with --page")
     return arguments
@@ -283,7 +291,7 @@ def main(argv):
             return 0
         if arguments.results and arguments.page:
             return page_from(arguments.results, arguments.page, everything)
-        return check(patches) if arguments.check else run(arguments, patches, everything)
+        return check(patches, arguments.build) if arguments.check else run(arguments, patches, everything)
     except (PatchError, ScratchError, OSError, ValueError, KeyError) as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2

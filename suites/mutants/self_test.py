@@ -5,6 +5,7 @@ import tempfile
 import types
 
 from patch_files import PatchError, faults, read_all
+from patch_syntax import syntax_faults
 from results import Report, page
 from scratch import Scratch, ScratchError, content_of
 
@@ -166,6 +167,11 @@ def test_report(tap, tree, results, patches):
     tap.check("results of other patches are refused", patches[0].id in said, True)
 
 
+def test_syntax(tap, session, patches):
+    tap.check("what does not compile is a fault", [fault.split(":")[0] for fault in syntax_faults(
+        patches, session.scratch.source, session.scratch.build_folder)], ["no_compile"])
+
+
 def test_time_limit(tap, session, patches):
     session.limit = 0.0
     survivor = next(patch for patch in patches if patch.id == "survivor")
@@ -240,6 +246,7 @@ def self_test(make_session):
             test_order(tap, patches)
             results = test_verdicts(tap, session, patches)
             test_report(tap, tree, results, patches)
+            test_syntax(tap, session, patches)
             test_time_limit(tap, session, patches)
             test_broken_start(tap, lambda: make_session(scratch, patches), scratch)
         finally:
