@@ -74,13 +74,6 @@ split_row(const struct det_conv2d *s, const float *from, int first, int n, struc
     }
 }
 
-/* The compilers would make a call of a copy in a loop, or instructions that start slowly. */
-static inline void copy_short(const float *from, int n, float *to)
-{
-    for (int j = 0; j < n; j++)
-        to[j] = from[j];
-}
-
 /* Up to SPAN outputs of an output row, at all taps of a kernel row. */
 __attribute__((always_inline)) static inline void
 gather_span(const struct det_conv2d *s, const float *from, int first, int n, float *col, int ld)
@@ -92,7 +85,7 @@ gather_span(const struct det_conv2d *s, const float *from, int first, int n, flo
         if (n == SPAN) /* a constant length */
             memcpy(col, column, SPAN * sizeof *col);
         else
-            copy_short(column, n, col);
+            memcpy(col, column, (size_t)n * sizeof *col);
     }
 }
 

@@ -1,7 +1,6 @@
 #include "detector/layers/pooling.h"
 
 #include "detector/backend/cpu.h"
-#include "detector/base/vector_targets.h"
 #include "detector/layers/integers.h"
 
 #include <math.h>
@@ -33,8 +32,8 @@ static inline void take_larger(const float *x, int at, int stride, int first, in
     }
 }
 
-DET_VECTOR_TARGETS static void forward_row(const struct det_pool2d *s, const float *x, int i,
-                                           float *y, int32_t *argmax)
+static void forward_row(const struct det_pool2d *s, const float *x, int i, float *y,
+                        int32_t *argmax)
 {
     int top = i * s->stride - s->pad;
     for (int j = 0; j < s->w_out; j++) {
