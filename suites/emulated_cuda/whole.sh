@@ -84,24 +84,18 @@ train "tf32" 1 tf32 --backend cuda --set model.precision=tf32
 train "tf32 on the CPU" 77 none --set model.precision=tf32
 says "tf32 on the CPU: why" err "TF32"
 
-# What the device refuses while memory is planned: before anything is written.
-DETCHECK_EMULATED_MEMORY=1000000
-export DETCHECK_EMULATED_MEMORY
-train "a full GPU" 2 full --backend cuda
-says "a full GPU: what was asked for" err "bytes asked for"
-holds "a full GPU: nothing was written" test ! -e "$folder/full"
-unset DETCHECK_EMULATED_MEMORY
-DETCHECK_EMULATED_PINNED=1000
-export DETCHECK_EMULATED_PINNED
-train "no memory to pin" 2 pinned --backend cuda
-says "no memory to pin: what was asked for" err "bytes of host memory to be pinned"
-holds "no memory to pin: nothing was written" test ! -e "$folder/pinned"
-unset DETCHECK_EMULATED_PINNED
-DETCHECK_EMULATED_OLD=1
-export DETCHECK_EMULATED_OLD
-train "a GPU that nothing was built for" 77 old --backend cuda
-says "a GPU that nothing was built for: why" err "no kernel image"
-unset DETCHECK_EMULATED_OLD
+# refused WHAT STATUS VARIABLE=VALUE WHY: by such a device, before anything is written.
+refused() {
+	export "${3?}"
+	train "$1" "$2" refused --backend cuda
+	says "$1: why" err "$4"
+	holds "$1: nothing was written" test ! -e "$folder/refused"
+	unset "${3%%=*}"
+}
+
+refused "a full GPU" 2 DETCHECK_EMULATED_MEMORY=1000000 "bytes asked for"
+refused "no memory to pin" 2 DETCHECK_EMULATED_PINNED=1000 "bytes of host memory to be pinned"
+refused "a GPU that nothing was built for" 77 DETCHECK_EMULATED_OLD=1 "no kernel image"
 
 # Lost in the fourth step, after the checkpoint of the second: what is there can be gone on from. (The
 # steps before have been reported on standard error: it holds more than one line.)
