@@ -7,10 +7,9 @@
 
 #include <string.h>
 
-#define CHANNELS                                                                                   \
-    8 /* channels (a block's) and positions that are turned at once on the way back                \
-       */
-#define POSITIONS 64
+#define BLOCK 8      /* channels and positions that are turned at once */
+#define POSITIONS 64 /* whose places are looked up at once, and up to a block's fewer: see part_of */
+#define MOST_POSITIONS (POSITIONS + BLOCK)
 
 /* The map's positions that lie in the buffer, row by row: [first, end). They follow each other in
  * every channel, so that they are turned in blocks that may go over the ends of rows. */
@@ -24,12 +23,33 @@ static struct positions positions_of(const struct det_channels_last *s)
                               det_min_int(s->h, s->rows - s->top) * s->w};
 }
 
-/* Where a position of the map lies in an image's buffer. */
-static size_t place_of(const struct det_channels_last *s, int position)
+/* How many positions to take at once, of those that are left: a last part that were too small for a
+ * block is taken with the one before. */
+static int part_of(int left)
 {
-    int row = position / s->w + s->top;
-    int column = position % s->w + s->left;
-    return ((size_t)row * (size_t)s->columns + (size_t)column) * (size_t)s->c;
+    return left < MOST_POSITIONS ? left : POSITIONS;
+}
+
+/* Where n positions of the map from `first` on lie in an image's buffer. */
+static inline void look_up(const struct det_channels_last *s, int first, int n, size_t *place)
+{
+    int column = first % s->w;
+    int row = first / s->w + s->top;
+    size_t c = (size_t)s->c;
+    size_t at = ((size_t)row * (size_t)s->columns + (size_t)(column + s->left)) * c;
+    for (int j = 0; j < n; j++, at += c) {
+        place[j] = at;
+        if (++column == s->w) {
+            column = 0;
+            at += (size_t)(s->columns - s->w) * c;
+        }
+    }
+}
+
+/* Blocks that cover n positions: the last may go over some a second time. */
+static inline int block_at(int j, int n)
+{
+    return j + BLOCK <= n ? j : n - BLOCK;
 }
 
 static void clear_border(const struct det_channels_last *s, float *to)
@@ -46,28 +66,32 @@ static void clear_border(const struct det_channels_last *s, float *to)
         }
 }
 
-/* Up to eight positions from `first` on, all channels. */
+/* Some positions from `first` on, all channels. */
 DET_VECTOR_TARGETS static void to_positions(const struct det_channels_last *s, const float *x,
                                             int first, int n, float *to)
 {
+    size_t place[MOST_POSITIONS];
     size_t plane = (size_t)s->h * (size_t)s->w;
-    int whole = n == 8 ? s->c - s->c % 8 : 0;
-    float *place[8];
-    for (int j = 0; j < n; j++)
-        place[j] = to + place_of(s, first + j);
+    int whole = n >= BLOCK ? s->c - s->c % BLOCK : 0;
+    look_up(s, first, n, place);
     x += first;
-    for (int c = 0; c < whole; c += 8, x += 8 * plane) {
-        const float *from[8];
-        float *at[8];
-        for (int k = 0; k < 8; k++) {
-            from[k] = x + (size_t)k * plane;
-            at[k] = place[k] + c;
+    for (int j = 0; whole && j < n; j += BLOCK) {
+        int j0 = block_at(j, n);
+        const float *from = x + j0;
+        for (int c = 0; c < whole; c += BLOCK, from += BLOCK * plane) {
+            const float *row[BLOCK];
+            float *at[BLOCK];
+            for (int k = 0; k < BLOCK; k++) {
+                row[k] = from + (size_t)k * plane;
+                at[k] = to + place[j0 + k] + c;
+            }
+            det_transpose_block8(row, at);
         }
-        det_transpose_block8(from, at);
     }
+    x += (size_t)whole * plane;
     for (int c = whole; c < s->c; c++, x += plane)
         for (int j = 0; j < n; j++)
-            place[j][c] = x[j];
+            to[place[j] + (size_t)c] = x[j];
 }
 
 void det_to_channels_last(const struct det_channels_last *shape, const float *x, float *to)
@@ -76,8 +100,10 @@ void det_to_channels_last(const struct det_channels_last *shape, const float *x,
     size_t image = (size_t)shape->of * (size_t)shape->h * (size_t)shape->w;
     for (int i = 0; i < shape->n; i++, x += image) {
         clear_border(shape, to);
-        for (int j = p.first; j < p.end; j += 8)
-            to_positions(shape, x, j, det_min_int(8, p.end - j), to);
+        for (int j = p.first, n; j < p.end; j += n) {
+            n = part_of(p.end - j);
+            to_positions(shape, x, j, n, to);
+        }
         to += (size_t)shape->rows * (size_t)shape->columns * (size_t)shape->c;
     }
 }
@@ -85,19 +111,20 @@ void det_to_channels_last(const struct det_channels_last *shape, const float *x,
 /* The n vectors from + place[j] of `channels` channels to rows, a channel each. */
 static inline void turn(const float *from, const size_t *place, int n, int channels, float *rows)
 {
-    int whole = channels == CHANNELS ? n - n % 8 : 0;
-    for (int j = 0; j < whole; j += 8) {
-        const float *at[8];
-        float *row[8];
-        for (int k = 0; k < 8; k++) {
-            at[k] = from + place[j + k];
-            row[k] = rows + k * POSITIONS + j;
+    int whole = channels == BLOCK && n >= BLOCK;
+    for (int j = 0; whole && j < n; j += BLOCK) {
+        int j0 = block_at(j, n);
+        const float *at[BLOCK];
+        float *row[BLOCK];
+        for (int k = 0; k < BLOCK; k++) {
+            at[k] = from + place[j0 + k];
+            row[k] = rows + k * MOST_POSITIONS + j0;
         }
         det_transpose_block8(at, row);
     }
-    for (int j = whole; j < n; j++)
+    for (int j = 0; !whole && j < n; j++)
         for (int c = 0; c < channels; c++)
-            rows[c * POSITIONS + j] = from[place[j] + (size_t)c];
+            rows[c * MOST_POSITIONS + j] = from[place[j] + (size_t)c];
 }
 
 /* Values of one channel, side by side, to their place. */
@@ -110,22 +137,21 @@ static inline void store(const float *from, float bias, int relu, int accumulate
         det_bias_plane(from, bias, relu, (size_t)n, to);
 }
 
-/* Up to POSITIONS positions of all channels of an image. */
+/* Some positions of all channels of an image. */
 DET_VECTOR_TARGETS static void from_positions(const struct det_channels_last *s, const float *from,
                                               int first, int n, const float *bias, int relu,
                                               int accumulate, float *y)
 {
-    float rows[CHANNELS * POSITIONS];
-    size_t place[POSITIONS];
+    float rows[BLOCK * MOST_POSITIONS];
+    size_t place[MOST_POSITIONS];
     size_t plane = (size_t)s->h * (size_t)s->w;
-    for (int j = 0; j < n; j++)
-        place[j] = place_of(s, first + j);
+    look_up(s, first, n, place);
     y += first;
-    for (int c0 = 0; c0 < s->c; c0 += CHANNELS) {
-        int channels = det_min_int(CHANNELS, s->c - c0);
+    for (int c0 = 0; c0 < s->c; c0 += BLOCK) {
+        int channels = det_min_int(BLOCK, s->c - c0);
         turn(from + c0, place, n, channels, rows);
         for (int c = 0; c < channels; c++, y += plane)
-            store(rows + c * POSITIONS, bias ? bias[c0 + c] : 0.0f, relu, accumulate, n, y);
+            store(rows + c * MOST_POSITIONS, bias ? bias[c0 + c] : 0.0f, relu, accumulate, n, y);
     }
 }
 
@@ -134,9 +160,10 @@ void det_from_channels_last(const struct det_channels_last *shape, const float *
 {
     struct positions p = positions_of(shape);
     for (int i = 0; i < shape->n; i++) {
-        for (int j = p.first; j < p.end; j += POSITIONS)
-            from_positions(shape, from, j, det_min_int(POSITIONS, p.end - j), bias, relu,
-                           accumulate, y);
+        for (int j = p.first, n; j < p.end; j += n) {
+            n = part_of(p.end - j);
+            from_positions(shape, from, j, n, bias, relu, accumulate, y);
+        }
         from += (size_t)shape->rows * (size_t)shape->columns * (size_t)shape->c;
         y += (size_t)shape->of * (size_t)shape->h * (size_t)shape->w;
     }

@@ -6,7 +6,7 @@
 #include "detector/layers/winograd_kernels.h"
 #include "detector/layers/winograd_strips.h"
 
-#define BLOCK 32              /* tiles whose points are held at once */
+#define CHANNELS DET_WINOGRAD_CHANNELS
 #define MIN_TILES 4           /* in a batch: fewer do not pay for transforming the kernels */
 #define KERNELS_PER_TILE 2048 /* nor do fewer than one for so many kernels */
 
@@ -29,11 +29,10 @@ void det_conv2d_winograd_scratch(const struct det_conv2d *shape, size_t *per_wor
     struct det_winograd_strips strips = det_winograd_strips(shape);
     struct det_winograd_strip largest = det_winograd_largest_strip(&strips, shape);
     struct det_channels_last in = det_winograd_inputs(shape, &largest);
-    struct det_channels_last out = det_winograd_outputs(shape, &largest);
-    size_t points =
-        det_winograd_stride(BLOCK, shape->c_in) + det_winograd_stride(BLOCK, shape->c_out);
-    *per_worker = sizeof(float) * (det_channels_last_size(&in) + det_channels_last_size(&out) +
-                                   DET_WINOGRAD_POINTS * points);
+    size_t points = det_winograd_stride(largest.tiles, shape->c_in) +
+                    det_winograd_stride(largest.tiles, shape->c_out);
+    /* the outputs' buffer is not larger than the inputs', and takes its place */
+    *per_worker = sizeof(float) * (det_channels_last_size(&in) + DET_WINOGRAD_POINTS * points);
     *shared = sizeof(float) * DET_WINOGRAD_POINTS * det_winograd_stride(shape->c_in, shape->c_out);
 }
 
@@ -47,17 +46,41 @@ struct job {
     float *y;
 };
 
-/* m = v times the kernels, at every point. */
-static void multiply(const struct job *job, int tiles, const float *v, float *m)
+/* The points v of a strip's inputs, CHANNELS by CHANNELS. */
+static void transform_inputs(const struct job *job, const struct det_winograd_strip *strip,
+                             const struct det_winograd_points *at, float *buffer, float *v)
 {
-    int c_in = job->shape.c_in;
-    int c_out = job->shape.c_out;
-    for (int p = 0; p < DET_WINOGRAD_POINTS; p++) {
-        det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, tiles, c_out, c_in, 1.0f, v, c_in,
-                 job->kernels + (size_t)p * det_winograd_stride(c_in, c_out), c_out, 0.0f, m,
-                 c_out);
-        v += det_winograd_stride(BLOCK, c_in);
-        m += det_winograd_stride(BLOCK, c_out);
+    const struct det_conv2d *s = &job->shape;
+    struct det_channels_last in = det_winograd_inputs(s, strip);
+    const float *x = job->x + det_conv2d_input_at(s, strip->image);
+    for (int c = 0; c < s->c_in; c += CHANNELS, x += CHANNELS * s->h_in * s->w_in) {
+        det_to_channels_last(&in, x, buffer);
+        det_winograd_transform_inputs(&in, buffer, at, v + c);
+    }
+}
+
+/* m = v times the kernels, at every point. */
+static void multiply(const struct job *job, int tiles, const struct det_winograd_points *in,
+                     const float *v, const struct det_winograd_points *out, float *m)
+{
+    for (int p = 0; p < DET_WINOGRAD_POINTS; p++, v += in->stride, m += out->stride)
+        det_gemm(DET_NO_TRANSPOSE, DET_NO_TRANSPOSE, tiles, out->channels, in->channels, 1.0f, v,
+                 in->channels,
+                 job->kernels + (size_t)p * det_winograd_stride(in->channels, out->channels),
+                 out->channels, 0.0f, m, out->channels);
+}
+
+/* The outputs of a strip from their points m. */
+static void transform_outputs(const struct job *job, const struct det_winograd_strip *strip,
+                              const struct det_winograd_points *at, const float *m, float *buffer)
+{
+    const struct det_conv2d *s = &job->shape;
+    struct det_channels_last out = det_winograd_outputs(s, strip);
+    float *y = job->y + det_conv2d_output_at(s, strip->image);
+    for (int c = 0; c < s->c_out; c += CHANNELS, y += CHANNELS * s->h_out * s->w_out) {
+        det_winograd_transform_outputs(&out, m + c, at, buffer);
+        det_from_channels_last(&out, buffer, job->bias ? job->bias + c : NULL, s->relu,
+                               job->accumulate, y);
     }
 }
 
@@ -66,23 +89,14 @@ static void convolve_strip(void *arg, int item, int worker)
     const struct job *job = arg;
     const struct det_conv2d *s = &job->shape;
     struct det_winograd_strip strip = det_winograd_strip_at(&job->strips, job->live, item);
-    struct det_channels_last in = det_winograd_inputs(s, &strip);
-    struct det_channels_last out = det_winograd_outputs(s, &strip);
-    size_t in_stride = det_winograd_stride(BLOCK, s->c_in);
+    struct det_winograd_points in = {s->c_in, det_winograd_stride(strip.tiles, s->c_in)};
+    struct det_winograd_points out = {s->c_out, det_winograd_stride(strip.tiles, s->c_out)};
     float *v = det_cpu_scratch(job->cpu, worker);
-    float *m = v + DET_WINOGRAD_POINTS * in_stride;
-    float *x = m + DET_WINOGRAD_POINTS * det_winograd_stride(BLOCK, s->c_out);
-    float *y = x + det_channels_last_size(&in);
-    det_to_channels_last(&in, job->x + det_conv2d_input_at(s, strip.image), x);
-    for (int first = 0; first < strip.tiles; first += BLOCK) {
-        int tiles = det_min_int(BLOCK, strip.tiles - first);
-        det_winograd_transform_inputs(&in, x, first, tiles, v, in_stride);
-        multiply(job, tiles, v, m);
-        det_winograd_transform_outputs(&out, m, det_winograd_stride(BLOCK, s->c_out), first, tiles,
-                                       y);
-    }
-    det_from_channels_last(&out, y, job->bias, s->relu, job->accumulate,
-                           job->y + det_conv2d_output_at(s, strip.image));
+    float *m = v + DET_WINOGRAD_POINTS * in.stride;
+    float *buffer = m + DET_WINOGRAD_POINTS * out.stride;
+    transform_inputs(job, &strip, &in, buffer, v);
+    multiply(job, strip.tiles, &in, v, &out, m);
+    transform_outputs(job, &strip, &out, m, buffer);
 }
 
 void det_conv2d_winograd(const struct det_cpu *cpu, const struct det_conv2d *shape, const float *x,

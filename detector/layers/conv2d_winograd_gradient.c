@@ -5,6 +5,7 @@
 #include "detector/layers/winograd_kernels.h"
 #include "detector/layers/winograd_strips.h"
 
+#define CHANNELS DET_WINOGRAD_CHANNELS
 #define CHUNK_TILES                                                                                \
     96 /* strips are taken in chunks of about as many: their points stay in a cache */
 
@@ -15,7 +16,7 @@ struct job {
     int live;
     int first; /* strip of the chunk */
     int tiles; /* of the chunk */
-    size_t in_stride, out_stride;
+    struct det_winograd_points in, out;
     const float *x, *dy;
     float *v, *d, *kernels; /* the points of x and dy, and the gradient's; in the shared scratch */
 };
@@ -34,15 +35,15 @@ static size_t lay_out(struct job *job, float *shared)
     const struct det_conv2d *s = &job->shape;
     int tiles = most_tiles(job);
     size_t kernels = DET_WINOGRAD_POINTS * det_winograd_stride(s->c_in, s->c_out);
-    job->in_stride = det_winograd_stride(tiles, s->c_in);
-    job->out_stride = det_winograd_stride(tiles, s->c_out);
-    size_t v = DET_WINOGRAD_POINTS * job->in_stride;
+    job->in = (struct det_winograd_points){s->c_in, det_winograd_stride(tiles, s->c_in)};
+    job->out = (struct det_winograd_points){s->c_out, det_winograd_stride(tiles, s->c_out)};
+    size_t v = DET_WINOGRAD_POINTS * job->in.stride;
     if (shared) {
         job->kernels = shared;
         job->v = shared + kernels;
         job->d = job->v + v;
     }
-    return kernels + v + DET_WINOGRAD_POINTS * job->out_stride;
+    return kernels + v + DET_WINOGRAD_POINTS * job->out.stride;
 }
 
 void det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape, size_t *per_worker,
@@ -51,11 +52,11 @@ void det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape, size_t
     struct job job = {.shape = *shape, .strips = det_winograd_strips(shape)};
     struct det_winograd_strip largest = det_winograd_largest_strip(&job.strips, shape);
     struct det_channels_last in = det_winograd_inputs(shape, &largest);
-    struct det_channels_last out = det_winograd_outputs(shape, &largest);
-    *per_worker = (det_channels_last_size(&in) + det_channels_last_size(&out)) * sizeof(float);
+    *per_worker = det_channels_last_size(&in) * sizeof(float); /* no less than the outputs' */
     *shared = lay_out(&job, NULL) * sizeof(float);
 }
 
+/* CHANNELS by CHANNELS: the points of a strip's inputs, and of its outputs' gradient. */
 static void transform_strip(void *arg, int item, int worker)
 {
     const struct job *job = arg;
@@ -64,16 +65,19 @@ static void transform_strip(void *arg, int item, int worker)
     struct det_winograd_strip strip = det_winograd_strip_at(&job->strips, job->live, index);
     struct det_channels_last in = det_winograd_inputs(s, &strip);
     struct det_channels_last out = det_winograd_outputs(s, &strip);
-    float *x = det_cpu_scratch(job->cpu, worker);
-    float *dy = x + det_channels_last_size(&in);
+    float *buffer = det_cpu_scratch(job->cpu, worker);
     int before = det_winograd_tiles_before(&job->strips, index) -
                  det_winograd_tiles_before(&job->strips, job->first);
-    det_to_channels_last(&in, job->x + det_conv2d_input_at(s, strip.image), x);
-    det_winograd_transform_inputs(&in, x, 0, strip.tiles, job->v + before * s->c_in,
-                                  job->in_stride);
-    det_to_channels_last(&out, job->dy + det_conv2d_output_at(s, strip.image), dy);
-    det_winograd_transform_gradients(&out, dy, 0, strip.tiles, job->d + before * s->c_out,
-                                     job->out_stride);
+    const float *x = job->x + det_conv2d_input_at(s, strip.image);
+    for (int c = 0; c < s->c_in; c += CHANNELS, x += CHANNELS * s->h_in * s->w_in) {
+        det_to_channels_last(&in, x, buffer);
+        det_winograd_transform_inputs(&in, buffer, &job->in, job->v + before * s->c_in + c);
+    }
+    const float *dy = job->dy + det_conv2d_output_at(s, strip.image);
+    for (int c = 0; c < s->c_out; c += CHANNELS, dy += CHANNELS * s->h_out * s->w_out) {
+        det_to_channels_last(&out, dy, buffer);
+        det_winograd_transform_gradients(&out, buffer, &job->out, job->d + before * s->c_out + c);
+    }
 }
 
 /* An item is a point: kernels[c_in, c_out] = (or, from the second chunk on, +=) v^T d, over the
@@ -85,7 +89,7 @@ static void multiply_point(void *arg, int item, int worker)
     int c_in = job->shape.c_in;
     int c_out = job->shape.c_out;
     det_gemm(DET_TRANSPOSE, DET_NO_TRANSPOSE, c_in, c_out, job->tiles, 1.0f,
-             job->v + (size_t)item * job->in_stride, c_in, job->d + (size_t)item * job->out_stride,
+             job->v + (size_t)item * job->in.stride, c_in, job->d + (size_t)item * job->out.stride,
              c_out, job->first == 0 ? 0.0f : 1.0f,
              job->kernels + (size_t)item * det_winograd_stride(c_in, c_out), c_out);
 }

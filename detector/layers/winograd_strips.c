@@ -53,7 +53,7 @@ struct det_channels_last det_winograd_inputs(const struct det_conv2d *shape,
                                              const struct det_winograd_strip *strip)
 {
     return (struct det_channels_last){.n = strip->images,
-                                      .c = shape->c_in,
+                                      .c = CHANNELS,
                                       .h = shape->h_in,
                                       .w = shape->w_in,
                                       .of = shape->c_in,
@@ -67,7 +67,7 @@ struct det_channels_last det_winograd_outputs(const struct det_conv2d *shape,
                                               const struct det_winograd_strip *strip)
 {
     return (struct det_channels_last){.n = strip->images,
-                                      .c = shape->c_out,
+                                      .c = CHANNELS,
                                       .h = shape->h_out,
                                       .w = shape->w_out,
                                       .of = shape->c_out,
@@ -76,64 +76,74 @@ struct det_channels_last det_winograd_outputs(const struct det_conv2d *shape,
                                       .columns = OUT * det_ceil_div(shape->w_out, OUT)};
 }
 
-/* Where a tile's first row, column and channel lie in the buffer, of inputs or of outputs. */
-static size_t tile_offset(const struct det_channels_last *buffer, int tile)
+static int tile_rows(const struct det_channels_last *buffer)
 {
-    int across = buffer->columns / OUT;
-    int per_image = buffer->rows / OUT * across;
-    int row = tile / per_image * buffer->rows + tile % per_image / across * OUT;
-    int column = tile % across * OUT;
-    return ((size_t)row * (size_t)buffer->columns + (size_t)column) * (size_t)buffer->c;
+    return buffer->n * (buffer->rows / OUT);
 }
 
-/* The three transforms of a tile, all channels. */
-DET_VECTOR_TARGETS static void transform_input(const float *d, size_t row, size_t c, float *points,
-                                               size_t stride)
+static int tiles_across(const struct det_channels_last *buffer)
 {
-    for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
-        det_winograd_both_sides(det_winograd_input, PATCH, PATCH, d + c0, row, c, points + c0,
-                                PATCH * stride, stride);
+    return buffer->columns / OUT;
 }
 
-DET_VECTOR_TARGETS static void transform_gradient(const float *dy, size_t row, size_t c,
-                                                  float *points, size_t stride)
+/* Where the first tile of a row of tiles lies in the buffer, of inputs or of outputs. */
+static size_t tile_row_at(const struct det_channels_last *buffer, int index)
 {
-    for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
-        det_winograd_both_sides(det_winograd_output_gradient, OUT, PATCH, dy + c0, row, c,
-                                points + c0, PATCH * stride, stride);
+    int per_image = buffer->rows / OUT;
+    int row = index / per_image * buffer->rows + index % per_image * OUT;
+    return (size_t)row * (size_t)buffer->columns * CHANNELS;
 }
 
-DET_VECTOR_TARGETS static void transform_output(const float *points, size_t stride, size_t row,
-                                                size_t c, float *y)
+/* The three transforms of a row of tiles. `line` floats lie between the buffer's rows. */
+DET_VECTOR_TARGETS static void transform_inputs(const float *from, size_t line, int tiles,
+                                                const struct det_winograd_points *at, float *points)
 {
-    for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
-        det_winograd_both_sides(det_winograd_output, PATCH, OUT, points + c0, PATCH * stride,
-                                stride, y + c0, row, c);
+    for (int t = 0; t < tiles; t++, from += OUT * CHANNELS, points += at->channels)
+        det_winograd_both_sides(det_winograd_input, PATCH, PATCH, from, line, CHANNELS, points,
+                                PATCH * at->stride, at->stride);
+}
+
+DET_VECTOR_TARGETS static void transform_gradients(const float *from, size_t line, int tiles,
+                                                   const struct det_winograd_points *at,
+                                                   float *points)
+{
+    for (int t = 0; t < tiles; t++, from += OUT * CHANNELS, points += at->channels)
+        det_winograd_both_sides(det_winograd_output_gradient, OUT, PATCH, from, line, CHANNELS,
+                                points, PATCH * at->stride, at->stride);
+}
+
+DET_VECTOR_TARGETS static void transform_outputs(const float *points,
+                                                 const struct det_winograd_points *at, int tiles,
+                                                 size_t line, float *to)
+{
+    for (int t = 0; t < tiles; t++, to += OUT * CHANNELS, points += at->channels)
+        det_winograd_both_sides(det_winograd_output, PATCH, OUT, points, PATCH * at->stride,
+                                at->stride, to, line, CHANNELS);
 }
 
 void det_winograd_transform_inputs(const struct det_channels_last *buffer, const float *from,
-                                   int first, int tiles, float *points, size_t stride)
+                                   const struct det_winograd_points *at, float *points)
 {
-    size_t c = (size_t)buffer->c;
-    for (int t = 0; t < tiles; t++, points += c)
-        transform_input(from + tile_offset(buffer, first + t), (size_t)buffer->columns * c, c,
-                        points, stride);
+    int across = tiles_across(buffer);
+    for (int r = 0; r < tile_rows(buffer); r++, points += across * at->channels)
+        transform_inputs(from + tile_row_at(buffer, r), (size_t)buffer->columns * CHANNELS, across,
+                         at, points);
 }
 
 void det_winograd_transform_gradients(const struct det_channels_last *buffer, const float *from,
-                                      int first, int tiles, float *points, size_t stride)
+                                      const struct det_winograd_points *at, float *points)
 {
-    size_t c = (size_t)buffer->c;
-    for (int t = 0; t < tiles; t++, points += c)
-        transform_gradient(from + tile_offset(buffer, first + t), (size_t)buffer->columns * c, c,
-                           points, stride);
+    int across = tiles_across(buffer);
+    for (int r = 0; r < tile_rows(buffer); r++, points += across * at->channels)
+        transform_gradients(from + tile_row_at(buffer, r), (size_t)buffer->columns * CHANNELS,
+                            across, at, points);
 }
 
 void det_winograd_transform_outputs(const struct det_channels_last *buffer, const float *points,
-                                    size_t stride, int first, int tiles, float *to)
+                                    const struct det_winograd_points *at, float *to)
 {
-    size_t c = (size_t)buffer->c;
-    for (int t = 0; t < tiles; t++, points += c)
-        transform_output(points, stride, (size_t)buffer->columns * c, c,
-                         to + tile_offset(buffer, first + t));
+    int across = tiles_across(buffer);
+    for (int r = 0; r < tile_rows(buffer); r++, points += across * at->channels)
+        transform_outputs(points, at, across, (size_t)buffer->columns * CHANNELS,
+                          to + tile_row_at(buffer, r));
 }

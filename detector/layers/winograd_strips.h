@@ -37,20 +37,26 @@ int det_winograd_tiles_before(const struct det_winograd_strips *strips, int item
 struct det_winograd_strip det_winograd_largest_strip(const struct det_winograd_strips *strips,
                                                      const struct det_conv2d *shape);
 
-/* The buffers of a strip: its input within its padding, its outputs up to whole tiles. */
+/* The buffers of a strip, for DET_WINOGRAD_CHANNELS channels at once, which a level 1 cache holds: its
+ * input within its padding, its outputs up to whole tiles. */
 struct det_channels_last det_winograd_inputs(const struct det_conv2d *shape,
                                              const struct det_winograd_strip *strip);
 struct det_channels_last det_winograd_outputs(const struct det_conv2d *shape,
                                               const struct det_winograd_strip *strip);
 
-/* points [36][tiles, c] of tiles first.. of the buffer: B^T d B of the input's patches, A dy A^T of
- * the outputs' gradient; and the outputs A^T m A from the points. `stride` floats lie between the
- * points; c is a multiple of DET_WINOGRAD_CHANNELS. */
+/* Where the points of some tiles lie: a matrix [tiles, channels] for each of the 36. */
+struct det_winograd_points {
+    int channels;
+    size_t stride; /* floats from one matrix to the next */
+};
+
+/* The points of the buffer's tiles and channels (`points` is where the first of these lies): B^T d B of
+ * the input's patches, A dy A^T of the outputs' gradient; and the outputs A^T m A from the points. */
 void det_winograd_transform_inputs(const struct det_channels_last *buffer, const float *from,
-                                   int first, int tiles, float *points, size_t stride);
+                                   const struct det_winograd_points *at, float *points);
 void det_winograd_transform_gradients(const struct det_channels_last *buffer, const float *from,
-                                      int first, int tiles, float *points, size_t stride);
+                                      const struct det_winograd_points *at, float *points);
 void det_winograd_transform_outputs(const struct det_channels_last *buffer, const float *points,
-                                    size_t stride, int first, int tiles, float *to);
+                                    const struct det_winograd_points *at, float *to);
 
 #endif
