@@ -449,10 +449,10 @@ struct det_backend {
     void (*scale)(struct det_device *, size_t n, const float *factor, float *g);
     /* *flag |= any element not finite */
     void (*check_finite)(struct det_device *, size_t n, const float *x, int32_t *flag);
-    /* Nothing where *skip is not 0 (NULL: never). state1: momentum (SGD) or first moment; state2:
-     * second moment (AdamW), else NULL */
+    /* By grad times clip->factor; nothing where clip->skip is set. clip may be NULL: neither. state1:
+     * momentum (SGD) or first moment; state2: second moment (AdamW), else NULL */
     void (*update)(struct det_device *, enum det_optimizer_kind kind,
-                   const struct det_update_terms *terms, const int32_t *skip, size_t n,
+                   const struct det_update_terms *terms, const struct det_clip *clip, size_t n,
                    float *param, const float *grad, float *state1, float *state2);
     /* round to bfloat16 (nearest, ties to even), kept in float; x == y allowed */
     void (*round_bf16)(struct det_device *, size_t n, const float *x, float *y);

@@ -8,6 +8,7 @@
 
 struct update_job {
     struct det_update_terms terms;
+    float factor; /* of the gradients */
     size_t n;
     float *param;
     const float *grad;
@@ -18,22 +19,24 @@ DET_VECTOR_TARGETS static void sgd_block(void *arg, int block, int worker)
 {
     (void)worker;
     const struct update_job *job = arg;
-    struct det_update_terms terms = job->terms; /* a copy, which the stores below cannot alias */
+    struct det_update_terms terms = job->terms; /* copies, which the stores below cannot alias */
+    float factor = job->factor;
     size_t begin = det_block_begin(block);
     size_t end = begin + det_block_length(job->n, block);
     for (size_t i = begin; i < end; i++)
-        det_sgd_step(&terms, &job->param[i], job->grad[i], &job->state1[i]);
+        det_sgd_step(&terms, &job->param[i], factor * job->grad[i], &job->state1[i]);
 }
 
 DET_VECTOR_TARGETS static void adamw_block(void *arg, int block, int worker)
 {
     (void)worker;
     const struct update_job *job = arg;
-    struct det_update_terms terms = job->terms; /* a copy, which the stores below cannot alias */
+    struct det_update_terms terms = job->terms; /* copies, which the stores below cannot alias */
+    float factor = job->factor;
     size_t begin = det_block_begin(block);
     size_t end = begin + det_block_length(job->n, block);
     for (size_t i = begin; i < end; i++)
-        det_adamw_step(&terms, &job->param[i], job->grad[i], &job->state1[i], &job->state2[i]);
+        det_adamw_step(&terms, &job->param[i], factor * job->grad[i], &job->state1[i], &job->state2[i]);
 }
 
 struct det_update_terms det_update_terms_of(const struct det_update *update)
@@ -57,11 +60,11 @@ struct det_update_terms det_update_terms_of(const struct det_update *update)
 }
 
 void det_update(struct det_device *dev, enum det_optimizer_kind kind,
-                const struct det_update_terms *terms, const int32_t *skip, size_t n, float *param,
-                const float *grad, float *state1, float *state2)
+                const struct det_update_terms *terms, const struct det_clip *clip, size_t n,
+                float *param, const float *grad, float *state1, float *state2)
 {
-    struct update_job job = {*terms, n, param, grad, state1, state2};
-    if (skip && *skip)
+    struct update_job job = {*terms, clip ? clip->factor : 1.0f, n, param, grad, state1, state2};
+    if (clip && clip->skip)
         return;
     det_pool_run(det_cpu_of(dev)->pool, det_block_count(n),
                  kind == DET_ADAMW ? adamw_block : sgd_block, &job);

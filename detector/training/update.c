@@ -1,5 +1,6 @@
 /* One optimiser step: unscale, norm, clip, update. In that order: clipping scaled gradients would
- * change what the clip means, and a norm per tensor or per pass would change it too. */
+ * change what the clip means, and a norm per tensor or per pass would change it too. The update reads
+ * its gradients times the clip's factor; where they lie they stay unclipped. */
 #include "detector/model/model.h"
 #include "detector/training/optimizer.h"
 
@@ -46,11 +47,10 @@ void det_model_launch_update(struct det_model *m)
     ops->zero(m->dev, m->d.sum, sizeof *m->d.sum);
     ops->sum_squares(m->dev, m->params.grad_floats, m->params.grads, m->d.sum);
     ops->clip(m->dev, m->config.clip_grad_norm, m->d.sum, &control->clip);
-    ops->scale(m->dev, m->params.grad_floats, &control->clip.factor, m->params.grads);
     for (size_t i = 0; i < m->params.n; i++) {
         struct det_parameter *p = &m->params.slots[i].parameter;
         if (p->trainable)
-            ops->update(m->dev, kind, &control->terms, &control->clip.skip, p->size, p->value,
+            ops->update(m->dev, kind, &control->terms, &control->clip, p->size, p->value,
                         p->grad, p->state1, p->state2);
     }
     det_parameters_round(&m->params, m->dev);

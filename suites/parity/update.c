@@ -47,16 +47,17 @@ Test(update, steps_of_both_optimisers)
             struct det_update u = {(enum det_optimizer_kind)kind, 0.1, 0.9, 0.01, 0.9, 0.999, 1e-8,
                                    step};
             struct det_update_terms terms = det_update_terms_of(&u);
-            int32_t skip = step == 3;
-            struct twin t = twin_of(p, &terms, sizeof terms), s = twin_of(p, &skip, sizeof skip);
-            p.cpu->ops->update(p.cpu, u.kind, CPU(t), CPU(s), N, CPU(w), CPU(g), CPU(m), CPU(v));
-            p.cuda->ops->update(p.cuda, u.kind, CUDA(t), CUDA(s), N, CUDA(w), CUDA(g), CUDA(m),
+            struct det_clip clip = {.norm = 20, .factor = step == 2 ? 0.5f : 0.3f, .clipped = 1,
+                                    .skip = step == 3};
+            struct twin t = twin_of(p, &terms, sizeof terms), c = twin_of(p, &clip, sizeof clip);
+            p.cpu->ops->update(p.cpu, u.kind, CPU(t), CPU(c), N, CPU(w), CPU(g), CPU(m), CPU(v));
+            p.cuda->ops->update(p.cuda, u.kind, CUDA(t), CUDA(c), N, CUDA(w), CUDA(g), CUDA(m),
                                 CUDA(v));
             expect_same(p, kind ? "adamw" : "sgd", "weights", w, sizeof(float));
             expect_same(p, kind ? "adamw" : "sgd", "first state", m, sizeof(float));
             expect_same(p, kind ? "adamw" : "sgd", "second state", v, sizeof(float));
             drop_twin(p, t);
-            drop_twin(p, s);
+            drop_twin(p, c);
         }
         drop_twin(p, w);
         drop_twin(p, g);

@@ -230,21 +230,46 @@ Test(optimizer, same_bits_for_any_number_of_threads)
     }
 }
 
+/* As if the gradients had been scaled before; they themselves stay. */
+Test(optimizer, a_clipped_update_takes_the_gradient_times_the_factor)
+{
+    enum { N = 100 };
+    struct det_clip clip = {.norm = 30, .factor = 0.3333f, .clipped = 1};
+    struct det_update updates[] = {sgd(2), adamw(2)};
+    for (int kind = 0; kind < 2; kind++) {
+        float w[2][N], m[2][N], v[2][N], g[N], scaled[N];
+        struct det_update_terms terms = det_update_terms_of(&updates[kind]);
+        for (int i = 0; i < N; i++) {
+            g[i] = test_number(25, i, -3, 3);
+            scaled[i] = clip.factor * g[i];
+            w[0][i] = w[1][i] = test_number(26, i, -1, 1);
+            m[0][i] = m[1][i] = test_number(27, i, -1, 1);
+            v[0][i] = v[1][i] = test_number(28, i, 0, 1);
+        }
+        det_update(dev, updates[kind].kind, &terms, &clip, N, w[0], g, m[0], v[0]);
+        det_update(dev, updates[kind].kind, &terms, NULL, N, w[1], scaled, m[1], v[1]);
+        expect_same_bits("weights", w[0], w[1], N);
+        expect_same_bits("first state", m[0], m[1], N);
+        expect_same_bits("second state", v[0], v[1], N);
+        cr_expect_eq(g[7], test_number(25, 7, -3, 3), "the gradient was changed");
+    }
+}
+
 /* An overflow found on the device: neither weights nor state may move. */
 Test(optimizer, a_skipped_update_changes_nothing)
 {
     float w = 2, m = 3, v = 4;
     const float g = NAN;
-    int32_t skip = 1;
+    struct det_clip clip = {.factor = 1, .skip = 1};
     struct det_update updates[] = {sgd(2), adamw(2)};
     for (int i = 0; i < 2; i++) {
         struct det_update_terms terms = det_update_terms_of(&updates[i]);
-        det_update(dev, updates[i].kind, &terms, &skip, 1, &w, &g, &m, &v);
+        det_update(dev, updates[i].kind, &terms, &clip, 1, &w, &g, &m, &v);
         cr_expect(w == 2 && m == 3 && v == 4, "kind %d: %g %g %g", i, (double)w, (double)m,
                   (double)v);
     }
-    skip = 0;
+    clip.skip = 0;
     struct det_update_terms terms = det_update_terms_of(&updates[0]);
-    det_update(dev, DET_SGD, &terms, &skip, 1, &w, &g, &m, NULL);
+    det_update(dev, DET_SGD, &terms, &clip, 1, &w, &g, &m, NULL);
     cr_expect(isnan(w), "skip 0: the update is made, got %g", (double)w);
 }

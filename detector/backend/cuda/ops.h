@@ -140,7 +140,7 @@ void det_cuda_clip(struct det_device *, double max_norm, const double *sum, stru
 void det_cuda_scale(struct det_device *, size_t n, const float *factor, float *g);
 void det_cuda_check_finite(struct det_device *, size_t n, const float *x, int32_t *flag);
 void det_cuda_update(struct det_device *, enum det_optimizer_kind kind,
-                     const struct det_update_terms *terms, const int32_t *skip, size_t n,
+                     const struct det_update_terms *terms, const struct det_clip *clip, size_t n,
                      float *param, const float *grad, float *state1, float *state2);
 void det_cuda_round_bf16(struct det_device *, size_t n, const float *x, float *y);
 void det_cuda_round_fp16(struct det_device *, size_t n, const float *x, float *y);

@@ -89,16 +89,17 @@ void det_cuda_check_finite(struct det_device *dev, size_t n, const float *x, int
 }
 
 void det_cuda_update(struct det_device *dev, enum det_optimizer_kind kind,
-                     const struct det_update_terms *terms, const int32_t *skip, size_t n,
+                     const struct det_update_terms *terms, const struct det_clip *clip, size_t n,
                      float *param, const float *grad, float *state1, float *state2)
 {
     det_cuda_each(det_cuda_of(dev), "update", n, [=] __device__(size_t i) {
-        if (skip && *skip)
+        if (clip && clip->skip)
             return;
+        float g = clip ? clip->factor * grad[i] : grad[i];
         if (kind == DET_ADAMW)
-            det_adamw_step(terms, &param[i], grad[i], &state1[i], &state2[i]);
+            det_adamw_step(terms, &param[i], g, &state1[i], &state2[i]);
         else
-            det_sgd_step(terms, &param[i], grad[i], &state1[i]);
+            det_sgd_step(terms, &param[i], g, &state1[i]);
     });
 }
 
