@@ -5,9 +5,11 @@
 #include "detector/layers/conv2d_winograd.h"
 #include "detector/layers/im2col.h"
 #include "detector/layers/integers.h"
+#include "detector/layers/transpose.h"
 
 #include <string.h>
 
+#define TURNED 16   /* input channels whose kernels one item turns: lines of the cache, whole */
 #define CHANNELS 32 /* input channels that one item owns where the stride is not 1 */
 
 struct job {
@@ -61,18 +63,26 @@ void det_conv2d_input_gradient_scratch(const struct det_conv2d *shape, size_t *p
     }
 }
 
-/* One input channel's kernels: [c_out, taps] at a stride of the window, turned. */
-static void turn_channel(void *arg, int item, int worker)
+/* Some input channels' kernels, from w [c_out, c_in, taps] to [c_in, c_out, taps], turned. */
+static void turn_channels(void *arg, int item, int worker)
 {
     (void)worker;
     const struct job *job = arg;
     const struct det_conv2d *s = &job->shape;
     int taps = s->kernel * s->kernel;
-    const float *from = job->w + item * taps;
-    float *to = (float *)job->cpu->shared + (size_t)item * (size_t)(s->c_out * taps);
-    for (int c = 0; c < s->c_out; c++, from += det_conv2d_window(s), to += taps)
-        for (int t = 0; t < taps; t++)
-            to[t] = from[taps - 1 - t];
+    int window = det_conv2d_window(s);
+    int first = item * TURNED;
+    int channels = det_min_int(TURNED, s->c_in - first);
+    const float *from = job->w + first * taps;
+    float *to = (float *)job->cpu->shared + (size_t)first * (size_t)(s->c_out * taps);
+    if (taps == 1) {
+        det_transpose(s->c_out, channels, from, (size_t)window, to, (size_t)s->c_out);
+        return;
+    }
+    for (int c = 0; c < s->c_out; c++, from += window, to += taps)
+        for (int k = 0; k < channels; k++)
+            for (int t = 0; t < taps; t++)
+                to[k * s->c_out * taps + t] = from[(k + 1) * taps - 1 - t];
 }
 
 /* A slice of an image's input channels: windows' gradient w^T dy, added onto the slice. */
@@ -107,7 +117,7 @@ void det_conv2d_input_gradient(const struct det_cpu *cpu, const struct det_conv2
             det_conv2d_winograd(cpu, &mirror, dy, w, 1, NULL, accumulate, dx);
             return;
         }
-        det_pool_run(cpu->pool, shape->c_in, turn_channel, &job);
+        det_pool_run(cpu->pool, det_ceil_div(shape->c_in, TURNED), turn_channels, &job);
         det_conv2d_product(cpu, &mirror, dy, (const float *)cpu->shared, NULL, accumulate, dx);
     } else {
         int slices = det_ceil_div(shape->c_in, CHANNELS);
