@@ -39,7 +39,7 @@ void det_conv2d_sparse_scratch(const struct det_conv2d *shape, size_t *per_worke
 {
     size_t columns = (size_t)shape->n * (size_t)most_positions(shape);
     size_t taps = (size_t)(shape->kernel * shape->kernel);
-    *per_worker = CHANNELS * taps * columns * sizeof(float);
+    *per_worker = taps * columns * (sizeof(int32_t) + CHANNELS * sizeof(float));
     det_at_least(per_worker, (size_t)(shape->h_out * shape->w_out) * sizeof(uint32_t));
     *shared = list_bytes(shape) + (size_t)shape->c_out * columns * sizeof(float);
 }
@@ -113,12 +113,22 @@ static void collect_channel(void *arg, int item, int worker)
     }
 }
 
-/* Where a tap of a position's window lies on the input, or -1 off it. */
-static int input_of(const struct det_conv2d *s, int position, int ky, int kx)
+/* Where the taps of an image's windows lie on the input: at [taps, count], -1 off it. */
+static void look_up(const struct job *job, int image, int32_t *at)
 {
-    int h = position / s->w_out * s->stride - s->pad + ky;
-    int w = position % s->w_out * s->stride - s->pad + kx;
-    return h >= 0 && h < s->h_in && w >= 0 && w < s->w_in ? h * s->w_in + w : -1;
+    const struct det_conv2d *s = &job->shape;
+    const int32_t *list = job->positions + (size_t)image * (size_t)job->most;
+    int count = job->count[image];
+    for (int k = 0; k < count; k++) {
+        int top = list[k] / s->w_out * s->stride - s->pad;
+        int left = list[k] % s->w_out * s->stride - s->pad;
+        for (int t = 0; t < s->kernel * s->kernel; t++) {
+            int h = top + t / s->kernel;
+            int w = left + t % s->kernel;
+            int inside = h >= 0 && h < s->h_in && w >= 0 && w < s->w_in;
+            at[t * count + k] = inside ? h * s->w_in + w : -1;
+        }
+    }
 }
 
 /* A slice of an image's input channels: w^T columns, added onto the positions' windows. */
@@ -139,17 +149,29 @@ static void scatter_slice(void *arg, int item, int worker)
         memset(dx, 0, (size_t)channels * plane * sizeof *dx);
     if (count == 0)
         return;
-    float *windows = det_cpu_scratch(job->cpu, worker);
+    int32_t *at = det_cpu_scratch(job->cpu, worker);
+    float *windows = (float *)(at + taps * count);
+    look_up(job, image, at);
     det_gemm(DET_TRANSPOSE, DET_NO_TRANSPOSE, channels * taps, count, s->c_out, 1.0f,
              job->w + first * taps, det_conv2d_window(s), job->columns + job->first[image], total,
              0.0f, windows, count);
-    const int32_t *list = job->positions + (size_t)image * (size_t)job->most;
-    for (int t = 0; t < taps; t++)
-        for (int k = 0; k < count; k++) {
-            int at = input_of(s, list[k], t / s->kernel, t % s->kernel);
-            for (int c = 0; at >= 0 && c < channels; c++)
-                dx[(size_t)c * plane + (size_t)at] += windows[(c * taps + t) * count + k];
-        }
+    for (int c = 0; c < channels; c++, dx += plane, windows += taps * count)
+        for (int i = 0; i < taps * count; i++)
+            if (at[i] >= 0)
+                dx[at[i]] += windows[i];
+}
+
+/* An image's windows of some channels from x on: to [channels * taps, ld]. */
+static void collect_windows(const struct job *job, int image, const float *x, int channels,
+                            const int32_t *at, float *to, int ld)
+{
+    const struct det_conv2d *s = &job->shape;
+    int count = job->count[image];
+    int taps = s->kernel * s->kernel;
+    for (int c = 0; c < channels; c++, x += s->h_in * s->w_in)
+        for (int t = 0; t < taps; t++, to += ld)
+            for (int k = 0; k < count; k++)
+                to[k] = at[t * count + k] >= 0 ? x[at[t * count + k]] : 0.0f;
 }
 
 /* A slice's part of dw: columns times the transpose of the positions' windows. */
@@ -162,18 +184,12 @@ static void weight_slice(void *arg, int item, int worker)
     int taps = s->kernel * s->kernel;
     int total = job->first[job->live];
     size_t plane = (size_t)(s->h_in * s->w_in);
-    float *windows = det_cpu_scratch(job->cpu, worker);
+    int32_t *at = det_cpu_scratch(job->cpu, worker);
+    float *windows = (float *)(at + taps * total);
     for (int i = 0; i < job->live; i++) {
-        const float *x = job->x + ((size_t)i * (size_t)s->c_in + (size_t)first) * plane;
-        const int32_t *list = job->positions + (size_t)i * (size_t)job->most;
-        for (int t = 0; t < taps; t++)
-            for (int k = 0; k < job->count[i]; k++) {
-                int at = input_of(s, list[k], t / s->kernel, t % s->kernel);
-                float *to = windows + (size_t)t * (size_t)total + job->first[i] + k;
-                for (int c = 0; c < channels; c++)
-                    to[(size_t)(c * taps) * (size_t)total] =
-                        at >= 0 ? x[(size_t)c * plane + (size_t)at] : 0.0f;
-            }
+        look_up(job, i, at);
+        collect_windows(job, i, job->x + ((size_t)i * (size_t)s->c_in + (size_t)first) * plane,
+                        channels, at, windows + job->first[i], total);
     }
     det_gemm(DET_NO_TRANSPOSE, DET_TRANSPOSE, s->c_out, channels * taps, total, 1.0f, job->columns,
              total, windows, total, 1.0f, job->dw + first * taps, det_conv2d_window(s));
