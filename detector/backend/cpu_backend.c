@@ -20,15 +20,17 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
+#define LARGE (HUGE_PAGE / 8) /* blocks from here on */
 
-/* Large blocks ask for huge pages: layers go through them in strides of whole planes, and in pages of
- * 4 KB every stride would wait for its address to be translated. Where the system has none to give,
- * the block is as good as any other. */
+/* Large blocks are whole huge pages: layers go through them in strides of whole planes or matrices,
+ * and in pages of 4 KB every stride would wait for its address to be translated. Where the system has
+ * none to give, the block is as good as any other. */
 static void *take_pages(size_t bytes)
 {
     void *block = NULL;
-    if (bytes < HUGE_PAGE)
+    if (bytes < LARGE || bytes > SIZE_MAX - HUGE_PAGE)
         return aligned_alloc(DET_ALIGNMENT, bytes);
+    bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
     if (posix_memalign(&block, HUGE_PAGE, bytes) != 0)
         return NULL;
     madvise(block, bytes, MADV_HUGEPAGE);
