@@ -1,5 +1,6 @@
 #include "detector/boxes/sampler.h"
 
+#include "detector/base/vector_targets.h"
 #include "detector/bodies/philox.h"
 #include "detector/bodies/sort_key.h"
 #include "detector/boxes/select.h"
@@ -21,8 +22,8 @@ static int any_labelled(const int8_t *labels, int n, int8_t label)
 }
 
 /* keys of the candidates with `label`, in ascending index; returns how many. */
-static int draw_keys(const struct stream *stream, int n, const int8_t *labels, int8_t label,
-                     uint64_t *keys)
+DET_VECTOR_TARGETS static int draw_keys(const struct stream *stream, int n, const int8_t *labels,
+                                        int8_t label, uint64_t *keys)
 {
     int count = 0;
     for (int first = 0; first < n; first += LANES) {

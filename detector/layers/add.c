@@ -2,6 +2,7 @@
 
 #include "detector/backend/cpu.h"
 #include "detector/base/blocks.h"
+#include "detector/base/vector_targets.h"
 #include "detector/bodies/relu.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ struct add_job {
     float *y;
 };
 
-static void add_block(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void add_block(void *arg, int item, int worker)
 {
     (void)worker;
     const struct add_job *job = arg;
@@ -40,7 +41,7 @@ struct add_backward_job {
     int accumulate_a, accumulate_b;
 };
 
-static void hand_on(const float *dy, float *to, int accumulate, size_t n)
+static inline void hand_on(const float *dy, float *to, int accumulate, size_t n)
 {
     if (!to || to == dy)
         return;
@@ -51,7 +52,7 @@ static void hand_on(const float *dy, float *to, int accumulate, size_t n)
             to[i] += dy[i];
 }
 
-static void add_backward_block(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void add_backward_block(void *arg, int item, int worker)
 {
     (void)worker;
     const struct add_backward_job *job = arg;

@@ -1,6 +1,7 @@
 #include "detector/layers/conv2d_product.h"
 
 #include "detector/backend/gemm.h"
+#include "detector/base/vector_targets.h"
 #include "detector/layers/conv2d_tiles.h"
 #include "detector/layers/im2col.h"
 #include "detector/layers/planes.h"
@@ -25,7 +26,7 @@ size_t det_conv2d_product_scratch(const struct det_conv2d *shape)
 }
 
 /* A tile's product to its place: bias, relu, or the sum with what is there. */
-static void store(const struct job *job, const float *from, int n, int c, float *to)
+DET_VECTOR_TARGETS static void store(const struct job *job, const float *from, int n, int c, float *to)
 {
     if (job->accumulate) {
         for (int i = 0; i < n; i++)

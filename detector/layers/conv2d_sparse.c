@@ -2,6 +2,7 @@
 
 #include "detector/backend/gemm.h"
 #include "detector/base/arena.h"
+#include "detector/base/vector_targets.h"
 #include "detector/layers/conv2d_tiles.h"
 #include "detector/layers/integers.h"
 
@@ -44,7 +45,7 @@ void det_conv2d_sparse_scratch(const struct det_conv2d *shape, size_t *per_worke
     *shared = list_bytes(shape) + (size_t)shape->c_out * columns * sizeof(float);
 }
 
-static int count_set(const uint32_t *bits, int n)
+static inline int count_set(const uint32_t *bits, int n)
 {
     int count = 0;
     for (int i = 0; i < n; i++)
@@ -54,7 +55,7 @@ static int count_set(const uint32_t *bits, int n)
 
 /* List an image's positions. The channels are looked through together, and left early where
  * the first few already show too many. */
-static void list_image(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void list_image(void *arg, int item, int worker)
 {
     const struct job *job = arg;
     const struct det_conv2d *s = &job->shape;

@@ -1,6 +1,7 @@
 #include "detector/layers/upsample.h"
 
 #include "detector/backend/cpu.h"
+#include "detector/base/vector_targets.h"
 #include "detector/bodies/nearest.h"
 #include "detector/layers/integers.h"
 
@@ -23,7 +24,7 @@ static void look_up(const struct det_upsample *s, int first, int end, int *sourc
 }
 
 /* The usual case, a row of twice the width, in loops that the compiler can turn into vectors. */
-static void double_row(const float *from, int n, float *to)
+static inline void double_row(const float *from, int n, float *to)
 {
     for (int j = 0; j < n; j++) {
         to[2 * j] = from[j];
@@ -31,13 +32,13 @@ static void double_row(const float *from, int n, float *to)
     }
 }
 
-static void add_pairs(const float *from, int n, float *to)
+static inline void add_pairs(const float *from, int n, float *to)
 {
     for (int j = 0; j < n; j++)
         to[j] = to[j] + from[2 * j] + from[2 * j + 1];
 }
 
-static void forward_plane(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void forward_plane(void *arg, int item, int worker)
 {
     (void)worker;
     const struct upsample_job *job = arg;
@@ -67,7 +68,7 @@ void det_upsample_forward(struct det_device *dev, const struct det_upsample *sha
     det_pool_run(det_cpu_of(dev)->pool, shape->n * shape->c, forward_plane, &job);
 }
 
-static void backward_plane(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void backward_plane(void *arg, int item, int worker)
 {
     (void)worker;
     const struct upsample_job *job = arg;
