@@ -3,12 +3,14 @@
 #include "detector/layers/conv2d_product.h"
 #include "detector/layers/conv2d_tiles.h"
 #include "detector/layers/conv2d_winograd.h"
+#include "detector/layers/fetch.h"
 #include "detector/layers/im2col.h"
 #include "detector/layers/integers.h"
 #include "detector/layers/transpose.h"
 
 #include <string.h>
 
+#define AHEAD 4     /* output channels whose kernels are on their way */
 #define TURNED 16   /* input channels whose kernels one item turns: lines of the cache, whole */
 #define CHANNELS 32 /* input channels that one item owns where the stride is not 1 */
 
@@ -79,10 +81,12 @@ static void turn_channels(void *arg, int item, int worker)
         det_transpose(s->c_out, channels, from, (size_t)window, to, (size_t)s->c_out);
         return;
     }
-    for (int c = 0; c < s->c_out; c++, from += window, to += taps)
+    for (int c = 0; c < s->c_out; c++, from += window, to += taps) {
+        det_fetch(from + AHEAD * window, channels * taps);
         for (int k = 0; k < channels; k++)
             for (int t = 0; t < taps; t++)
                 to[k * s->c_out * taps + t] = from[(k + 1) * taps - 1 - t];
+    }
 }
 
 /* A slice of an image's input channels: windows' gradient w^T dy, added onto the slice. */

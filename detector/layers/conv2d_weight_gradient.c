@@ -1,11 +1,14 @@
 #include "detector/backend/gemm.h"
+#include "detector/base/vector_targets.h"
 #include "detector/layers/conv2d_gradient.h"
 #include "detector/layers/conv2d_tiles.h"
 #include "detector/layers/conv2d_winograd.h"
+#include "detector/layers/fetch.h"
 #include "detector/layers/im2col.h"
 #include "detector/layers/integers.h"
 #include "detector/layers/transpose.h"
 
+#define AHEAD 4     /* rows of dw that are on their way */
 #define COLUMNS 160 /* columns of dw that one item owns, about: whole input channels */
 
 struct job {
@@ -80,7 +83,7 @@ static void add_tile(const struct job *job, const struct det_conv2d_tile *tile, 
 
 /* A slice of the input channels: the transpose of its part of dw, in which form the products of few
  * output channels are faster. */
-static void weight_slice(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void weight_slice(void *arg, int item, int worker)
 {
     const struct job *job = arg;
     const struct det_conv2d *s = &job->shape;
@@ -99,9 +102,11 @@ static void weight_slice(void *arg, int item, int worker)
     int rows = channels * taps;
     float *dw = job->dw + first * taps;
     det_transpose(rows, s->c_out, sum, (size_t)s->c_out, scratch, (size_t)rows);
-    for (int c = 0; c < s->c_out; c++, dw += det_conv2d_window(s), scratch += rows)
+    for (int c = 0; c < s->c_out; c++, dw += det_conv2d_window(s), scratch += rows) {
+        det_fetch(dw + AHEAD * det_conv2d_window(s), rows);
         for (int i = 0; i < rows; i++)
             dw[i] += scratch[i];
+    }
 }
 
 void det_conv2d_weight_gradient(const struct det_cpu *cpu, const struct det_conv2d *shape,

@@ -1,7 +1,7 @@
 #include "detector/layers/roi_align.h"
 
-#include "detector/base/arena.h"
 #include "detector/base/vector_targets.h"
+#include "detector/layers/fetch.h"
 #include "detector/layers/roi_pass.h"
 #include "detector/layers/transpose.h"
 
@@ -71,13 +71,6 @@ static void turn_maps(void *arg, int item, int worker)
     }
 }
 
-/* Have memory at hand that is written soon: its lines come while something else is computed. */
-static inline void fetch(const float *y, int n)
-{
-    for (int i = 0; i < n; i += DET_ALIGNMENT / (int)sizeof *y)
-        __builtin_prefetch(y + i, 1);
-}
-
 static void forward_roi(void *arg, int item, int worker)
 {
     const struct forward_job *job = arg;
@@ -90,7 +83,7 @@ static void forward_roi(void *arg, int item, int worker)
                             (size_t)cells;
     for (int part = 0; part < pass->parts; part++) {
         int channels = det_roi_part_channels(pass, part);
-        fetch(y, channels * cells);
+        det_fetch(y, channels * cells); /* to be written: comes while the cells are computed */
         forward_cells(&lists, det_roi_part_map(pass, part, l, pass->image[item]), pass->shape.w[l],
                       channels);
         det_transpose(cells, channels, lists.cells, (size_t)channels, y, (size_t)cells);

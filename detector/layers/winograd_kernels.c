@@ -1,6 +1,7 @@
 #include "detector/layers/winograd_kernels.h"
 
 #include "detector/base/vector_targets.h"
+#include "detector/layers/fetch.h"
 #include "detector/layers/transpose.h"
 
 #include <string.h>
@@ -17,11 +18,19 @@ struct job {
     float *to;
 };
 
+/* ROWS input channels' kernels of CHANNELS output channels, `row` floats apart. */
+static void fetch_rows(const float *kernels, size_t row)
+{
+    for (int c = 0; c < CHANNELS; c++)
+        det_fetch(kernels + (size_t)c * row, ROWS * TAPS);
+}
+
 /* Some input channels' kernels of CHANNELS output channels, from c0 on: g [n][9][CHANNELS]. */
 static void collect(const struct job *job, int c_in, int n, int c0, float *g)
 {
     const struct det_conv2d *s = &job->shape;
     size_t row = (size_t)s->c_in * TAPS;
+    fetch_rows(job->from + (size_t)(c0 + CHANNELS) * row + (size_t)c_in * TAPS, row);
     det_transpose(CHANNELS, n * TAPS, job->from + (size_t)c0 * row + (size_t)c_in * TAPS, row, g,
                   CHANNELS);
 }
@@ -71,12 +80,13 @@ DET_VECTOR_TARGETS static void add_rows(void *arg, int item, int worker)
     size_t stride = det_winograd_stride(s->c_in, s->c_out);
     float g[ROWS * TAPS * CHANNELS], turned[CHANNELS * ROWS * TAPS];
     for (int c0 = 0; c0 < s->c_out; c0 += CHANNELS) {
+        float *dw = job->to + (c0 * s->c_in + item * ROWS) * TAPS;
+        fetch_rows(dw, (size_t)(s->c_in * TAPS));
         for (int i = 0; i < ROWS; i++)
             det_winograd_both_sides(det_winograd_kernel_gradient, PATCH, 3,
                                     job->from + (item * ROWS + i) * s->c_out + c0, PATCH * stride,
                                     stride, g + i * TAPS * CHANNELS, 3 * CHANNELS, CHANNELS);
         det_transpose(ROWS * TAPS, CHANNELS, g, CHANNELS, turned, ROWS * TAPS);
-        float *dw = job->to + (c0 * s->c_in + item * ROWS) * TAPS;
         for (int c = 0; c < CHANNELS; c++, dw += s->c_in * TAPS)
             for (int t = 0; t < ROWS * TAPS; t++)
                 dw[t] += turned[c * ROWS * TAPS + t];
