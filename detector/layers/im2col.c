@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SPAN 64         /* outputs of a row that are gathered at once with stride 2 */
+#define WIDE 1024       /* columns of a map whose gradient is scattered row by row with stride 2 */
 #define SHORT_ROW 16    /* outputs of a row that do not pay for being copied as a row */
 #define MAX_PLACES 2304 /* 3 x 3 taps of such rows; 9 KiB */
 #define MAX_PLANE 1024  /* floats of a channel, then */
@@ -169,9 +170,47 @@ void det_im2col(const struct det_conv2d *shape, const float *x, int channels, in
         gather_channel(shape, x, row, rows, col, ld);
 }
 
+/* Stride 2: one row h of the gradient, its even and odd columns by themselves, from the output rows
+ * whose windows it lies in. Every element adds up its taps in the order in which scatter_channel's
+ * general way does. */
+__attribute__((always_inline)) static inline void
+scatter_row_by_two(const struct det_conv2d *s, const float *col, int ld, int h, float *x)
+{
+    float half[2][WIDE / 2];
+    int even = (s->w_in + 1) / 2;
+    int odd = s->w_in / 2;
+    for (int j = 0; j < even; j++)
+        half[0][j] = x[2 * j];
+    for (int j = 0; j < odd; j++)
+        half[1][j] = x[2 * j + 1];
+    for (int ky = (h + s->pad) % 2; ky < s->kernel; ky += 2) {
+        int i = (h + s->pad - ky) / 2;
+        if (h + s->pad < ky || i >= s->h_out)
+            continue;
+        for (int kx = 0; kx < s->kernel; kx++) {
+            const float *from = col + (ky * s->kernel + kx) * ld + i * s->w_out;
+            int first, end;
+            inside(kx, 2, s->pad, s->w_in, s->w_out, &first, &end);
+            int column = 2 * first + kx - s->pad;
+            float *to = half[column % 2] + column / 2;
+            for (int j = first; j < end; j++)
+                to[j - first] += from[j];
+        }
+    }
+    for (int j = 0; j < even; j++)
+        x[2 * j] = half[0][j];
+    for (int j = 0; j < odd; j++)
+        x[2 * j + 1] = half[1][j];
+}
+
 DET_VECTOR_TARGETS static void scatter_channel(const struct det_conv2d *s, const float *col, int ld,
                                                float *x)
 {
+    if (s->stride == 2 && s->w_in <= WIDE) {
+        for (int h = 0; h < s->h_in; h++)
+            scatter_row_by_two(s, col, ld, h, x + h * s->w_in);
+        return;
+    }
     for (int ky = 0; ky < s->kernel; ky++)
         for (int kx = 0; kx < s->kernel; kx++, col += ld) {
             int first, end, top, bottom;

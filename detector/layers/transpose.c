@@ -36,8 +36,8 @@ static void by_fours(int rows, int columns, const float *from, size_t ld, float 
 DET_VECTOR_TARGETS static void by_eights(int rows, int columns, const float *from, size_t ld,
                                          float *to, size_t to_ld)
 {
-    for (int i = 0; i < rows; i += 8)
-        for (int j = 0; j < columns; j += 8) {
+    for (int j = 0; j < columns; j += 8)
+        for (int i = 0; i < rows; i += 8) {
             const float *at[8];
             float *place[8];
             for (int k = 0; k < 8; k++) {
