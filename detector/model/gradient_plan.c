@@ -1,6 +1,7 @@
 /* Where activation gradients live. In the backward pass a gradient is alive from its first writer
  * (a loss, RoIAlign, or the last layer that read the tensor) to the layer that made the tensor;
- * gradients that are never alive together share memory (first fit, largest tensors first). */
+ * gradients that are never alive together share memory (first fit, largest tensors first). A sum hands
+ * its gradient on as it is: a summand that nothing else reads takes it over where it lies. */
 #include "detector/model/net.h"
 
 #include <stdlib.h>
@@ -32,6 +33,35 @@ static struct span lifetime(const struct det_net *net, int tensor)
     return s;
 }
 
+static int readers(const struct det_net *net, int tensor)
+{
+    int count = 0;
+    for (int l = 0; l < net->n_layers; l++)
+        count += (net->layers[l].in == tensor) + (net->layers[l].in2 == tensor);
+    return count;
+}
+
+/* The sum whose gradient becomes this tensor's, or -1. */
+static int sum_of(const struct det_net *net, int tensor)
+{
+    const struct net_tensor *t = &net->tensors[tensor];
+    for (int l = 0; l < net->n_layers; l++) {
+        const struct net_layer *layer = &net->layers[l];
+        if (layer->kind == NET_ADD && layer->in == tensor && readers(net, tensor) == 1 &&
+            t->external_grad == NET_GRAD_INSIDE && net->tensors[layer->out].wants_grad)
+            return layer->out;
+    }
+    return -1;
+}
+
+/* The tensor itself, or the sum that it has the gradient of in the end. */
+static int owner(const struct det_net *net, int tensor)
+{
+    for (int sum; (sum = sum_of(net, tensor)) >= 0;)
+        tensor = sum;
+    return tensor;
+}
+
 static int larger_first(const void *a, const void *b)
 {
     const struct span *x = a;
@@ -59,6 +89,11 @@ static void place(struct span *s, const struct span *placed, int n)
     }
 }
 
+static int later(int a, int b)
+{
+    return a > b ? a : b;
+}
+
 size_t net_plan_gradients(struct det_net *net)
 {
     struct span *spans = calloc((size_t)net->n_tensors + 1, sizeof *spans);
@@ -68,8 +103,12 @@ size_t net_plan_gradients(struct det_net *net)
     }
     int n = 0;
     for (int t = 0; t < net->n_tensors; t++)
-        if (net->tensors[t].wants_grad)
+        if (net->tensors[t].wants_grad && owner(net, t) == t)
             spans[n++] = lifetime(net, t);
+    for (int t = 0; t < net->n_tensors; t++)
+        for (int i = 0; i < n && net->tensors[t].wants_grad; i++)
+            if (spans[i].tensor == owner(net, t))
+                spans[i].last = later(spans[i].last, lifetime(net, t).last);
     qsort(spans, (size_t)n, sizeof *spans, larger_first);
     size_t total = 0;
     for (int i = 0; i < n; i++) {
@@ -78,6 +117,8 @@ size_t net_plan_gradients(struct det_net *net)
         if (spans[i].offset + spans[i].floats > total)
             total = spans[i].offset + spans[i].floats;
     }
+    for (int t = 0; t < net->n_tensors; t++)
+        net->tensors[t].grad_offset = net->tensors[owner(net, t)].grad_offset;
     free(spans);
     return total;
 }
