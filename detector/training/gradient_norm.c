@@ -7,7 +7,7 @@
 #include <math.h>
 
 #define GROUP 64 /* blocks handed to the workers at once: their results fit on the stack */
-#define LANES 8  /* independent sums within a block, added up in order */
+#define LANES 16 /* independent sums within a block, added up in order */
 
 struct reduce_job {
     const float *x;
