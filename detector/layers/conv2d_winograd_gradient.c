@@ -6,8 +6,8 @@
 #include "detector/layers/winograd_strips.h"
 
 #define CHANNELS DET_WINOGRAD_CHANNELS
-#define CHUNK_TILES                                                                                \
-    96 /* strips are taken in chunks of about as many: their points stay in a cache */
+#define CHUNK_TILES 48 /* of strips taken together, about, so that their points stay in a cache; twice   \
+                          as many with large kernels */
 
 struct job {
     const struct det_cpu *cpu;
@@ -26,7 +26,8 @@ static int most_tiles(const struct job *job)
 {
     struct det_winograd_strip largest = det_winograd_largest_strip(&job->strips, &job->shape);
     int all = job->shape.n * job->strips.down * job->strips.across;
-    return det_min_int(all, det_max_int(CHUNK_TILES, largest.tiles));
+    int chunk = det_winograd_has_small_kernels(&job->shape) ? CHUNK_TILES : 2 * CHUNK_TILES;
+    return det_min_int(all, det_max_int(chunk, largest.tiles));
 }
 
 /* Lay out the shared scratch; returns the floats taken. */

@@ -89,6 +89,13 @@ static inline void input_gradient(const struct backward_job *job, int item, size
     }
 }
 
+/* By itself: within a longer function it does not become vectors. */
+DET_VECTOR_TARGETS __attribute__((noinline)) static struct det_sum_dot
+sum_dot(const float *x, double mean, const float *dy, size_t n)
+{
+    return det_sum_dot(x, mean, dy, n);
+}
+
 DET_VECTOR_TARGETS static void backward_group(void *arg, int item, int worker)
 {
     (void)worker;
@@ -103,8 +110,8 @@ DET_VECTOR_TARGETS static void backward_group(void *arg, int item, int worker)
         float *dy = job->dy + channel * plane;
         if (s->relu)
             det_relu_mask_plane(job->y + channel * plane, plane, dy);
-        job->sums[channel].dy = det_sum(dy, plane);
-        job->sums[channel].dy_xhat = rstd * det_dot(job->x + channel * plane, mean, dy, plane);
+        struct det_sum_dot sums = sum_dot(job->x + channel * plane, mean, dy, plane);
+        job->sums[channel] = (struct channel_sums){sums.sum, rstd * sums.dot};
     }
     if (job->dx)
         input_gradient(job, item, channels * plane);

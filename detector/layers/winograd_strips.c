@@ -6,15 +6,15 @@
 #define CHANNELS DET_WINOGRAD_CHANNELS
 #define OUT DET_WINOGRAD_OUT
 #define PATCH DET_WINOGRAD_PATCH
-#define TILES                                                                                      \
-    32 /* of a strip, about: enough for a matrix product, few enough for a level 2 cache */
+#define TILES 16 /* of a strip, about; of one with large kernels twice as many */
 
 struct det_winograd_strips det_winograd_strips(const struct det_conv2d *shape)
 {
     int down = det_ceil_div(shape->h_out, OUT);
     int across = det_ceil_div(shape->w_out, OUT);
-    int images = det_max_int(1, det_min_int(shape->n, TILES / (down * across)));
-    int per_image = det_ceil_div(down, det_min_int(down, det_max_int(1, TILES / across)));
+    int tiles = det_winograd_has_small_kernels(shape) ? TILES : 2 * TILES;
+    int images = det_max_int(1, det_min_int(shape->n, tiles / (down * across)));
+    int per_image = det_ceil_div(down, det_min_int(down, det_max_int(1, tiles / across)));
     return (struct det_winograd_strips){down, across, images, det_ceil_div(down, per_image),
                                         per_image};
 }

@@ -22,6 +22,13 @@ struct det_winograd_strip {
     int tiles;     /* images * rows * across */
 };
 
+/* Do the kernels' points stay in a level 2 cache, beside those of some tiles? Then it is the tiles that
+ * must be few. Where they are read from further away for every strip, more tiles pay for that. */
+static inline int det_winograd_has_small_kernels(const struct det_conv2d *shape)
+{
+    return shape->c_in * shape->c_out <= 1 << 13;
+}
+
 struct det_winograd_strips det_winograd_strips(const struct det_conv2d *shape);
 
 /* Strips that cover the first `live` images. */
