@@ -6,7 +6,7 @@
 #include "detector/layers/winograd_kernels.h"
 #include "detector/layers/winograd_strips.h"
 
-#define CHANNELS DET_WINOGRAD_CHANNELS
+#define BLOCK DET_WINOGRAD_BLOCK
 #define MIN_TILES 4           /* in a batch: fewer do not pay for transforming the kernels */
 #define KERNELS_PER_TILE 2048 /* nor do fewer than one for so many kernels */
 
@@ -28,11 +28,13 @@ void det_conv2d_winograd_scratch(const struct det_conv2d *shape, size_t *per_wor
 {
     struct det_winograd_strips strips = det_winograd_strips(shape);
     struct det_winograd_strip largest = det_winograd_largest_strip(&strips, shape);
-    struct det_channels_last in = det_winograd_inputs(shape, &largest);
+    struct det_channels_last in = det_winograd_inputs(shape, &largest, 0);
     size_t points = det_winograd_stride(largest.tiles, shape->c_in) +
                     det_winograd_stride(largest.tiles, shape->c_out);
-    /* the outputs' buffer is not larger than the inputs', and takes its place */
-    *per_worker = sizeof(float) * (det_channels_last_size(&in) + DET_WINOGRAD_POINTS * points);
+    struct det_channels_last out = det_winograd_outputs(shape, &largest, 0);
+    *per_worker = det_channels_last_size(&in); /* one place for the buffers of both */
+    det_at_least(per_worker, det_channels_last_size(&out));
+    *per_worker = sizeof(float) * (*per_worker + DET_WINOGRAD_POINTS * points);
     *shared = sizeof(float) * DET_WINOGRAD_POINTS * det_winograd_stride(shape->c_in, shape->c_out);
 }
 
@@ -46,14 +48,14 @@ struct job {
     float *y;
 };
 
-/* The points v of a strip's inputs, CHANNELS by CHANNELS. */
+/* The points v of a strip's inputs, block by block. */
 static void transform_inputs(const struct job *job, const struct det_winograd_strip *strip,
                              const struct det_winograd_points *at, float *buffer, float *v)
 {
     const struct det_conv2d *s = &job->shape;
-    struct det_channels_last in = det_winograd_inputs(s, strip);
     const float *x = job->x + det_conv2d_input_at(s, strip->image);
-    for (int c = 0; c < s->c_in; c += CHANNELS, x += CHANNELS * s->h_in * s->w_in) {
+    for (int c = 0; c < s->c_in; c += BLOCK, x += BLOCK * s->h_in * s->w_in) {
+        struct det_channels_last in = det_winograd_inputs(s, strip, c);
         det_to_channels_last(&in, x, buffer);
         det_winograd_transform_inputs(&in, buffer, at, v + c);
     }
@@ -75,9 +77,9 @@ static void transform_outputs(const struct job *job, const struct det_winograd_s
                               const struct det_winograd_points *at, const float *m, float *buffer)
 {
     const struct det_conv2d *s = &job->shape;
-    struct det_channels_last out = det_winograd_outputs(s, strip);
     float *y = job->y + det_conv2d_output_at(s, strip->image);
-    for (int c = 0; c < s->c_out; c += CHANNELS, y += CHANNELS * s->h_out * s->w_out) {
+    for (int c = 0; c < s->c_out; c += BLOCK, y += BLOCK * s->h_out * s->w_out) {
+        struct det_channels_last out = det_winograd_outputs(s, strip, c);
         det_winograd_transform_outputs(&out, m + c, at, buffer);
         det_from_channels_last(&out, buffer, job->bias ? job->bias + c : NULL, s->relu,
                                job->accumulate, y);

@@ -5,7 +5,7 @@
 #include "detector/layers/winograd_kernels.h"
 #include "detector/layers/winograd_strips.h"
 
-#define CHANNELS DET_WINOGRAD_CHANNELS
+#define BLOCK DET_WINOGRAD_BLOCK
 #define CHUNK_TILES 48 /* of strips taken together, about, so that their points stay in a cache; twice   \
                           as many with large kernels */
 
@@ -52,30 +52,32 @@ void det_conv2d_winograd_gradient_scratch(const struct det_conv2d *shape, size_t
 {
     struct job job = {.shape = *shape, .strips = det_winograd_strips(shape)};
     struct det_winograd_strip largest = det_winograd_largest_strip(&job.strips, shape);
-    struct det_channels_last in = det_winograd_inputs(shape, &largest);
-    *per_worker = det_channels_last_size(&in) * sizeof(float); /* no less than the outputs' */
+    struct det_channels_last in = det_winograd_inputs(shape, &largest, 0);
+    struct det_channels_last out = det_winograd_outputs(shape, &largest, 0);
+    *per_worker = det_channels_last_size(&in) * sizeof(float); /* one place for the buffers of both */
+    det_at_least(per_worker, det_channels_last_size(&out) * sizeof(float));
     *shared = lay_out(&job, NULL) * sizeof(float);
 }
 
-/* CHANNELS by CHANNELS: the points of a strip's inputs, and of its outputs' gradient. */
+/* Block by block: the points of a strip's inputs, and of its outputs' gradient. */
 static void transform_strip(void *arg, int item, int worker)
 {
     const struct job *job = arg;
     const struct det_conv2d *s = &job->shape;
     int index = job->first + item;
     struct det_winograd_strip strip = det_winograd_strip_at(&job->strips, job->live, index);
-    struct det_channels_last in = det_winograd_inputs(s, &strip);
-    struct det_channels_last out = det_winograd_outputs(s, &strip);
     float *buffer = det_cpu_scratch(job->cpu, worker);
     int before = det_winograd_tiles_before(&job->strips, index) -
                  det_winograd_tiles_before(&job->strips, job->first);
     const float *x = job->x + det_conv2d_input_at(s, strip.image);
-    for (int c = 0; c < s->c_in; c += CHANNELS, x += CHANNELS * s->h_in * s->w_in) {
+    for (int c = 0; c < s->c_in; c += BLOCK, x += BLOCK * s->h_in * s->w_in) {
+        struct det_channels_last in = det_winograd_inputs(s, &strip, c);
         det_to_channels_last(&in, x, buffer);
         det_winograd_transform_inputs(&in, buffer, &job->in, job->v + before * s->c_in + c);
     }
     const float *dy = job->dy + det_conv2d_output_at(s, strip.image);
-    for (int c = 0; c < s->c_out; c += CHANNELS, dy += CHANNELS * s->h_out * s->w_out) {
+    for (int c = 0; c < s->c_out; c += BLOCK, dy += BLOCK * s->h_out * s->w_out) {
+        struct det_channels_last out = det_winograd_outputs(s, &strip, c);
         det_to_channels_last(&out, dy, buffer);
         det_winograd_transform_gradients(&out, buffer, &job->out, job->d + before * s->c_out + c);
     }

@@ -50,10 +50,10 @@ struct det_winograd_strip det_winograd_largest_strip(const struct det_winograd_s
 }
 
 struct det_channels_last det_winograd_inputs(const struct det_conv2d *shape,
-                                             const struct det_winograd_strip *strip)
+                                             const struct det_winograd_strip *strip, int c)
 {
     return (struct det_channels_last){.n = strip->images,
-                                      .c = CHANNELS,
+                                      .c = det_min_int(shape->c_in - c, DET_WINOGRAD_BLOCK),
                                       .h = shape->h_in,
                                       .w = shape->w_in,
                                       .of = shape->c_in,
@@ -64,10 +64,10 @@ struct det_channels_last det_winograd_inputs(const struct det_conv2d *shape,
 }
 
 struct det_channels_last det_winograd_outputs(const struct det_conv2d *shape,
-                                              const struct det_winograd_strip *strip)
+                                              const struct det_winograd_strip *strip, int c)
 {
     return (struct det_channels_last){.n = strip->images,
-                                      .c = CHANNELS,
+                                      .c = det_min_int(shape->c_out - c, DET_WINOGRAD_BLOCK),
                                       .h = shape->h_out,
                                       .w = shape->w_out,
                                       .of = shape->c_out,
@@ -91,34 +91,37 @@ static size_t tile_row_at(const struct det_channels_last *buffer, int index)
 {
     int per_image = buffer->rows / OUT;
     int row = index / per_image * buffer->rows + index % per_image * OUT;
-    return (size_t)row * (size_t)buffer->columns * CHANNELS;
+    return (size_t)row * (size_t)buffer->columns * (size_t)buffer->c;
 }
 
-/* The three transforms of a row of tiles. `line` floats lie between the buffer's rows. */
-DET_VECTOR_TARGETS static void transform_inputs(const float *from, size_t line, int tiles,
+/* The three transforms of a row of tiles, of the buffer's c channels and columns. */
+DET_VECTOR_TARGETS static void transform_inputs(const float *from, size_t c, size_t columns,
                                                 const struct det_winograd_points *at, float *points)
 {
-    for (int t = 0; t < tiles; t++, from += OUT * CHANNELS, points += at->channels)
-        det_winograd_both_sides(det_winograd_input, PATCH, PATCH, from, line, CHANNELS, points,
-                                PATCH * at->stride, at->stride);
+    for (size_t t = 0; t < columns / OUT; t++, from += OUT * c, points += at->channels)
+        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+            det_winograd_both_sides(det_winograd_input, PATCH, PATCH, from + c0, columns * c, c,
+                                    points + c0, PATCH * at->stride, at->stride);
 }
 
-DET_VECTOR_TARGETS static void transform_gradients(const float *from, size_t line, int tiles,
+DET_VECTOR_TARGETS static void transform_gradients(const float *from, size_t c, size_t columns,
                                                    const struct det_winograd_points *at,
                                                    float *points)
 {
-    for (int t = 0; t < tiles; t++, from += OUT * CHANNELS, points += at->channels)
-        det_winograd_both_sides(det_winograd_output_gradient, OUT, PATCH, from, line, CHANNELS,
-                                points, PATCH * at->stride, at->stride);
+    for (size_t t = 0; t < columns / OUT; t++, from += OUT * c, points += at->channels)
+        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+            det_winograd_both_sides(det_winograd_output_gradient, OUT, PATCH, from + c0,
+                                    columns * c, c, points + c0, PATCH * at->stride, at->stride);
 }
 
 DET_VECTOR_TARGETS static void transform_outputs(const float *points,
-                                                 const struct det_winograd_points *at, int tiles,
-                                                 size_t line, float *to)
+                                                 const struct det_winograd_points *at, size_t c,
+                                                 size_t columns, float *to)
 {
-    for (int t = 0; t < tiles; t++, to += OUT * CHANNELS, points += at->channels)
-        det_winograd_both_sides(det_winograd_output, PATCH, OUT, points, PATCH * at->stride,
-                                at->stride, to, line, CHANNELS);
+    for (size_t t = 0; t < columns / OUT; t++, to += OUT * c, points += at->channels)
+        for (size_t c0 = 0; c0 < c; c0 += CHANNELS)
+            det_winograd_both_sides(det_winograd_output, PATCH, OUT, points + c0,
+                                    PATCH * at->stride, at->stride, to + c0, columns * c, c);
 }
 
 void det_winograd_transform_inputs(const struct det_channels_last *buffer, const float *from,
@@ -126,7 +129,7 @@ void det_winograd_transform_inputs(const struct det_channels_last *buffer, const
 {
     int across = tiles_across(buffer);
     for (int r = 0; r < tile_rows(buffer); r++, points += across * at->channels)
-        transform_inputs(from + tile_row_at(buffer, r), (size_t)buffer->columns * CHANNELS, across,
+        transform_inputs(from + tile_row_at(buffer, r), (size_t)buffer->c, (size_t)buffer->columns,
                          at, points);
 }
 
@@ -135,8 +138,8 @@ void det_winograd_transform_gradients(const struct det_channels_last *buffer, co
 {
     int across = tiles_across(buffer);
     for (int r = 0; r < tile_rows(buffer); r++, points += across * at->channels)
-        transform_gradients(from + tile_row_at(buffer, r), (size_t)buffer->columns * CHANNELS,
-                            across, at, points);
+        transform_gradients(from + tile_row_at(buffer, r), (size_t)buffer->c,
+                            (size_t)buffer->columns, at, points);
 }
 
 void det_winograd_transform_outputs(const struct det_channels_last *buffer, const float *points,
@@ -144,6 +147,6 @@ void det_winograd_transform_outputs(const struct det_channels_last *buffer, cons
 {
     int across = tiles_across(buffer);
     for (int r = 0; r < tile_rows(buffer); r++, points += across * at->channels)
-        transform_outputs(points, at, across, (size_t)buffer->columns * CHANNELS,
+        transform_outputs(points, at, (size_t)buffer->c, (size_t)buffer->columns,
                           to + tile_row_at(buffer, r));
 }

@@ -44,12 +44,14 @@ int det_winograd_tiles_before(const struct det_winograd_strips *strips, int item
 struct det_winograd_strip det_winograd_largest_strip(const struct det_winograd_strips *strips,
                                                      const struct det_conv2d *shape);
 
-/* The buffers of a strip, for DET_WINOGRAD_CHANNELS channels at once, which a level 1 cache holds: its
- * input within its padding, its outputs up to whole tiles. */
+#define DET_WINOGRAD_BLOCK 64 /* channels that are turned and transformed together, at most */
+
+/* The buffers of a strip, for the channels of a block that starts with channel c: its input within
+ * its padding, its outputs up to whole tiles. The first block's are no smaller than the others'. */
 struct det_channels_last det_winograd_inputs(const struct det_conv2d *shape,
-                                             const struct det_winograd_strip *strip);
+                                             const struct det_winograd_strip *strip, int c);
 struct det_channels_last det_winograd_outputs(const struct det_conv2d *shape,
-                                              const struct det_winograd_strip *strip);
+                                              const struct det_winograd_strip *strip, int c);
 
 /* Where the points of some tiles lie: a matrix [tiles, channels] for each of the 36. */
 struct det_winograd_points {
