@@ -75,46 +75,50 @@ split_row(const struct det_conv2d *s, const float *from, int first, int n, struc
     }
 }
 
-/* Up to SPAN outputs of an output row, at all taps of a kernel row. */
-__attribute__((always_inline)) static inline void
-gather_span(const struct det_conv2d *s, const float *from, int first, int n, float *col, int ld)
+/* Up to SPAN outputs of an output row, at all taps of a kernel row; zeros where that lies off the map. */
+__attribute__((always_inline)) static inline void copy_span(const struct det_conv2d *s,
+                                                            const struct halves *halves, int n,
+                                                            float *col, int ld)
 {
-    struct halves halves;
-    split_row(s, from, first, n, &halves);
     for (int kx = 0; kx < s->kernel; kx++, col += ld) {
-        const float *column = halves.column[kx % 2] + kx / 2;
-        if (n == SPAN) /* a constant length */
-            memcpy(col, column, SPAN * sizeof *col);
+        if (!halves)
+            memset(col, 0, (size_t)n * sizeof *col);
+        else if (n == SPAN) /* a constant length */
+            memcpy(col, halves->column[kx % 2] + kx / 2, SPAN * sizeof *col);
         else
-            memcpy(col, column, (size_t)n * sizeof *col);
+            memcpy(col, halves->column[kx % 2] + kx / 2, (size_t)n * sizeof *col);
     }
 }
 
-__attribute__((always_inline)) static inline void gather_by_two(const struct det_conv2d *s,
-                                                                const float *x, int ky, int row,
-                                                                int rows, float *col, int ld)
+/* Every input row is split once, for all kernel rows that see it. */
+__attribute__((always_inline)) static inline void
+gather_by_two(const struct det_conv2d *s, const float *x, int row, int rows, float *col, int ld)
 {
-    for (int i = row; i < row + rows; i++, col += s->w_out) {
-        int h = 2 * i - s->pad + ky;
-        if (h < 0 || h >= s->h_in)
-            for (int kx = 0; kx < s->kernel; kx++)
-                memset(col + kx * ld, 0, (size_t)s->w_out * sizeof *col);
-        else
-            for (int j = 0; j < s->w_out; j += SPAN)
-                gather_span(s, x + h * s->w_in, j, det_min_int(SPAN, s->w_out - j), col + j, ld);
-    }
+    int top = 2 * row - s->pad;
+    for (int r = 0; r < 2 * (rows - 1) + s->kernel; r++)
+        for (int j = 0; j < s->w_out; j += SPAN) {
+            struct halves halves;
+            int on_map = top + r >= 0 && top + r < s->h_in;
+            int n = det_min_int(SPAN, s->w_out - j);
+            if (on_map)
+                split_row(s, x + (top + r) * s->w_in, j, n, &halves);
+            for (int ky = det_max_int(r % 2, r - 2 * (rows - 1)); ky < s->kernel && ky <= r; ky += 2)
+                copy_span(s, on_map ? &halves : NULL, n,
+                          col + ky * s->kernel * ld + (r - ky) / 2 * s->w_out + j, ld);
+        }
 }
 
 /* One channel; x is its plane. */
 DET_VECTOR_TARGETS static void gather_channel(const struct det_conv2d *s, const float *x, int row,
                                               int rows, float *col, int ld)
 {
-    for (int ky = 0; ky < s->kernel; ky++, col += s->kernel * ld)
-        if (s->stride == 2 && s->kernel <= MAX_KERNEL)
-            gather_by_two(s, x, ky, row, rows, col, ld);
-        else
-            for (int kx = 0; kx < s->kernel; kx++)
-                gather_tap(s, x, ky, kx, row, rows, col + kx * ld);
+    if (s->stride == 2 && s->kernel <= MAX_KERNEL) {
+        gather_by_two(s, x, row, rows, col, ld);
+        return;
+    }
+    for (int ky = 0; ky < s->kernel; ky++)
+        for (int kx = 0; kx < s->kernel; kx++, col += ld)
+            gather_tap(s, x, ky, kx, row, rows, col);
 }
 
 /* Where in a plane each element of a channel's part of col lies; padding lies behind the plane. */
