@@ -90,7 +90,7 @@ static inline void input_gradient(const struct backward_job *job, int item, size
 }
 
 /* By itself: within a longer function it does not become vectors. */
-DET_VECTOR_TARGETS __attribute__((noinline)) static struct det_sum_dot
+DET_VECTOR_TARGETS static struct det_sum_dot
 sum_dot(const float *x, double mean, const float *dy, size_t n)
 {
     return det_sum_dot(x, mean, dy, n);
