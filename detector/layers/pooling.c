@@ -72,7 +72,7 @@ static inline void largest(const struct det_pool2d *s, const float *x, int top, 
         }
 }
 
-DET_VECTOR_TARGETS static void forward_plane(void *arg, int item, int worker)
+DET_VECTOR_TARGETS static void pool_plane(void *arg, int item, int worker)
 {
     (void)worker;
     const struct forward_job *job = arg;
@@ -96,7 +96,7 @@ void det_max_pool2d_forward(struct det_device *dev, const struct det_pool2d *sha
                             float *y, int32_t *argmax)
 {
     struct forward_job job = {*shape, x, y, argmax};
-    det_pool_run(det_cpu_of(dev)->pool, shape->n * shape->c, forward_plane, &job);
+    det_pool_run(det_cpu_of(dev)->pool, shape->n * shape->c, pool_plane, &job);
 }
 
 struct backward_job {
@@ -107,7 +107,7 @@ struct backward_job {
     int accumulate;
 };
 
-static void backward_plane(void *arg, int item, int worker)
+static void pool_plane_backward(void *arg, int item, int worker)
 {
     (void)worker;
     const struct backward_job *job = arg;
@@ -126,5 +126,5 @@ void det_max_pool2d_backward(struct det_device *dev, const struct det_pool2d *sh
                              const int32_t *argmax, const float *dy, float *dx, int accumulate)
 {
     struct backward_job job = {*shape, argmax, dy, dx, accumulate};
-    det_pool_run(det_cpu_of(dev)->pool, shape->n * shape->c, backward_plane, &job);
+    det_pool_run(det_cpu_of(dev)->pool, shape->n * shape->c, pool_plane_backward, &job);
 }
