@@ -89,9 +89,14 @@ static void place(struct span *s, const struct span *placed, int n)
     }
 }
 
-static int later(int a, int b)
+/* A gradient that is handed over lives on until its last owner's layer has run. */
+static void extend(const struct det_net *net, struct span *spans, int n, int tensor)
 {
-    return a > b ? a : b;
+    int first_owner = owner(net, tensor);
+    int last = lifetime(net, tensor).last;
+    for (int i = 0; i < n; i++)
+        if (spans[i].tensor == first_owner && spans[i].last < last)
+            spans[i].last = last;
 }
 
 size_t net_plan_gradients(struct det_net *net)
@@ -106,9 +111,8 @@ size_t net_plan_gradients(struct det_net *net)
         if (net->tensors[t].wants_grad && owner(net, t) == t)
             spans[n++] = lifetime(net, t);
     for (int t = 0; t < net->n_tensors; t++)
-        for (int i = 0; i < n && net->tensors[t].wants_grad; i++)
-            if (spans[i].tensor == owner(net, t))
-                spans[i].last = later(spans[i].last, lifetime(net, t).last);
+        if (net->tensors[t].wants_grad)
+            extend(net, spans, n, t);
     qsort(spans, (size_t)n, sizeof *spans, larger_first);
     size_t total = 0;
     for (int i = 0; i < n; i++) {
